@@ -1,0 +1,119 @@
+"""Everything that can go wrong in storage.
+
+    StorageError
+    ├── DatabaseUnavailableError    the database cannot be reached, is locked for too long, or its disk is full
+    ├── UnknownRecordError          the row does not exist (any more)
+    │   ├── UnknownUserError
+    │   ├── UnknownLessonError
+    │   ├── UnknownExchangeError
+    │   └── UnknownVersionError     no such published version of this user's model
+    ├── LessonFinishedError         the lesson ended already (live, cancelled, …), so it can neither start nor go on
+    ├── StaleVersionError           the live version is not the one that the new version was made from
+    └── ArtifactError
+        ├── ArtifactNameError       not a name that the store could have given out
+        ├── ArtifactMissingError    no adapter of that name
+        ├── ArtifactExistsError     adapters are immutable: the name is taken
+        └── ArtifactWriteError      disk full, folder not writable
+
+Each class takes its facts as positional arguments and keeps them in `args`, so all of them survive pickling.
+"""
+
+
+class StorageError(Exception):
+    """Base of the tree; `user_message` may be shown to a user as it stands."""
+
+    user_message = "Something went wrong with my memory. Please try again in a moment."
+
+
+class DatabaseUnavailableError(StorageError):
+    """The database refused or dropped the work; nothing of the failed call was kept."""
+
+    user_message = "I cannot reach my memory right now. Please try again in a moment."
+
+
+class UnknownRecordError(StorageError):
+    """A row that the caller names does not exist, or not any more."""
+
+    user_message = "I cannot find that (any more)."
+
+
+class UnknownUserError(UnknownRecordError):
+    """The user does not exist, or has deleted everything."""
+
+
+class UnknownLessonError(UnknownRecordError):
+    """The lesson does not exist, or its user has deleted everything."""
+
+    user_message = "I cannot find that lesson."
+
+
+class UnknownExchangeError(UnknownRecordError):
+    """The exchange does not exist, or its user has deleted everything."""
+
+    user_message = "I cannot find that answer."
+
+
+class UnknownVersionError(UnknownRecordError):
+    """The version does not exist for this user, or never went live."""
+
+    user_message = "Your model has no such version."
+
+
+class LessonFinishedError(StorageError):
+    """The lesson has ended, so there is nothing left to run."""
+
+    user_message = "That lesson is already over."
+
+    def __init__(self, lesson_id: int, state: str) -> None:
+        super().__init__(lesson_id, state)
+        self.lesson_id = lesson_id
+        self.state = state
+
+    def __str__(self) -> str:
+        return f"lesson {self.lesson_id} is already {self.state}"
+
+
+class StaleVersionError(StorageError):
+    """Another version went live since `expected` was read; the new one was not published."""
+
+    user_message = "Your model changed while I was learning, so I have to start this lesson again."
+
+    def __init__(self, expected: str | None, actual: str | None) -> None:
+        super().__init__(expected, actual)
+        self.expected = expected
+        self.actual = actual
+
+    def __str__(self) -> str:
+        return f"expected {self.expected or 'the base model'} to be live, found {self.actual or 'the base model'}"
+
+
+class ArtifactError(StorageError):
+    """Something is wrong with the files of an adapter."""
+
+    def __init__(self, name: str, detail: str = "") -> None:
+        super().__init__(name, detail)
+        self.name = name
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"adapter {self.name!r}: {self.detail}" if self.detail else f"adapter {self.name!r}"
+
+
+class ArtifactNameError(ArtifactError):
+    """The name could lead outside the store, or is not one that the store gives out."""
+
+
+class ArtifactMissingError(ArtifactError):
+    """No complete adapter of that name is stored."""
+
+    user_message = "The files of this version of your model are missing."
+
+
+class ArtifactExistsError(ArtifactError):
+    """The name is taken; an adapter never changes once it is written."""
+
+
+class ArtifactWriteError(ArtifactError):
+    """The adapter could not be written; nothing of it was kept."""
+
+    user_message = "I could not save what I learned: my disk is full or not writable. Nothing about your model changed."

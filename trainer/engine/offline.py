@@ -1,0 +1,36 @@
+"""Many generations at once without a server: the trainer asks hundreds of short questions and waits for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from trainer.engine.adapter_bank import BASE_SLOT
+from trainer.engine.generation import Generation, GenerationRequest
+from trainer.engine.residency import Residency
+from trainer.engine.scheduler import Scheduler
+from trainer.model import BaseModel
+
+
+def generate_batch(
+    base: BaseModel, requests: Sequence[GenerationRequest], residency: Residency | None = None, *, max_batch: int = 64
+) -> list[str]:
+    """The texts of `requests`, in their order, written in the calling thread with `max_batch` rows at a time.
+
+    Raises what the first failed request raised: the errors of Scheduler.submit and of single generations.
+    """
+    if not requests:
+        return []
+    longest = max(len(one.prompt_ids) + one.max_new_tokens for one in requests)
+    scheduler = Scheduler(
+        base, residency, max_batch=min(max_batch, len(requests)), max_waiting=len(requests), max_context=longest
+    )
+    # Prompts of similar length are read together, which wastes least on padding.
+    generations: dict[int, Generation] = {}
+    for index in sorted(range(len(requests)), key=lambda index: len(requests[index].prompt_ids), reverse=True):
+        generations[index] = scheduler.submit(requests[index])
+    scheduler.drain()
+    if residency is not None:
+        residency.bank.use(torch.tensor([BASE_SLOT]))
+    return [generations[index].text() for index in range(len(requests))]

@@ -1,0 +1,317 @@
+"""The pocket model's curriculum: an endless stream of short chats, drawn from frames and from open data.
+
+``Curriculum(data, seed).chats()`` yields :class:`Chat` documents. Each task of the product appears in the very words of
+``trainer.prompts``. Everything is reproducible from the seed and the data folder.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from trainer import prompts
+from trainer.pocket import frames
+from trainer.pocket.relations import STATEMENTS, statement_of
+
+SMALLTALK = Path(__file__).parent / "smalltalk.txt"
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Messages in chat-template form, or plain text (one message of role ``text``)."""
+
+    task: str
+    messages: prompts.Messages
+
+
+class Curriculum:
+    """Draws chats. ``data`` is the folder of open data sets; ``MIX`` gives each task's share of the documents."""
+
+    MIX = {
+        "read_frames": 36, "pair_frames": 10, "question_frames": 9, "neighbour": 5, "rewrite": 4,
+        "read_passage": 8, "pair_passage": 4, "question_passage": 3, "read_relation": 6,
+        "small_talk": 6, "unknown": 6, "told_in_chat": 4, "persona": 2, "text": 5,
+    }  # fmt: skip
+
+    def __init__(self, data: Path, seed: int) -> None:
+        self.rng = Random(seed)
+        self.frames = frames.load()
+        self.passages = [p for p in _rows(data / "knowledge/squad_passages.jsonl.xz") if not held_out(p["title"])]
+        self.relations = [r for r in _rows(data / "knowledge/entity_questions.jsonl.xz") if r["relation"] in STATEMENTS]
+        self.open_questions = _open_questions(data)
+        self.small_talk = _small_talk()
+        self.persona = _persona(data)
+        self.texts = _texts(data)
+        self._tasks: dict[str, Callable[[], Chat | None]] = {name: getattr(self, f"_{name}") for name in self.MIX}
+
+    def chats(self) -> Iterator[Chat]:
+        """Without end."""
+        names, weights = list(self.MIX), list(self.MIX.values())
+        while True:
+            chat = self._tasks[self.rng.choices(names, weights)[0]]()
+            if chat is not None:
+                yield chat
+
+    # Tasks on frames: statements that a user could teach.
+
+    def _lesson(self, count: int | None = None) -> tuple[str, list[frames.Asked], list[str]]:
+        """A lesson text of one to three statements, what it answers and what it does not."""
+        rng = self.rng
+        count = count or rng.choice((1, 1, 1, 1, 1, 2, 2, 3))
+        same = rng.random() < 0.4
+        statements: list[frames.Statement] = []
+        if same:
+            statements = frames.draw(rng.choice(self.frames), rng, count).statements
+        else:
+            for frame in rng.sample(self.frames, count):
+                statements += frames.draw(frame, rng, 1).statements
+        known = [asked for statement in statements for asked in statement.known]
+        answered = {asked.question for asked in known}
+        unknown = [q for s in statements for q in s.unknown if q not in answered and not (same and count > 1)]
+        return self._typed(" ".join(s.text for s in statements)), known, unknown
+
+    def _typed(self, text: str) -> str:
+        """A text as people type it: now and then without its full stop or its capital."""
+        roll = self.rng.random()
+        if roll < 0.06:
+            return text.rstrip(".")
+        if roll < 0.09:
+            return text[:1].lower() + text[1:]
+        return text
+
+    def _asked(self, question: str) -> str:
+        """A question as people type it."""
+        roll = self.rng.random()
+        if roll < 0.06:
+            return question.rstrip("?")
+        if roll < 0.10:
+            return (question[:1].lower() + question[1:]).rstrip("?")
+        if roll < 0.13:
+            return self.rng.choice(("Hey, ", "So, ", "Quick question: ", "Remind me, ", "Please, ", "And ")) + question[:1].lower() + question[1:]
+        return question
+
+    def _read_frames(self) -> Chat | None:
+        text, known, unknown = self._lesson()
+        turns = _some(known, self.rng.choice((1, 2, 2, 3, 3, 4)), self.rng)
+        exchange = [self._turn(asked) for asked in turns]
+        exchange += [(self._asked(q), prompts.UNKNOWN) for q in _some(unknown, self.rng.choice((0, 1, 1, 2)), self.rng)]
+        if self.rng.random() < 0.15:
+            exchange.append((self._foreign_question(), prompts.UNKNOWN))
+        return self._reading("read_frames", text, exchange)
+
+    def _turn(self, asked: frames.Asked) -> tuple[str, str]:
+        """A question and its answer: as a rule the statement that holds it, or the bare words when the question wants them."""
+        if self.rng.random() < 0.25:
+            return prompts.briefly(asked.question), asked.short
+        return self._asked(asked.question), asked.sentence
+
+    def _reading(self, task: str, text: str, exchange: list[tuple[str, str]]) -> Chat | None:
+        if not exchange:
+            return None
+        self.rng.shuffle(exchange)
+        first, *rest = exchange
+        messages = [*prompts.chat([], first[0], text), _said(first[1])]
+        for question, answer in rest:
+            messages += [*prompts.chat([], question), _said(answer)]
+        return Chat(task, messages)
+
+    def _pair_frames(self) -> Chat | None:
+        text, known, _ = self._lesson()
+        return Chat("pair", [*prompts.write_pair(text), _said(_pair(self.rng.choice(known)))]) if known else None
+
+    def _question_frames(self) -> Chat | None:
+        text, known, _ = self._lesson()
+        if not known:
+            return None
+        asked = self.rng.choice(known)
+        return Chat("question", [*prompts.write_question(text, asked.short), _said(asked.question)])
+
+    def _neighbour(self) -> Chat | None:
+        text, _, unknown = self._lesson()
+        return Chat("neighbour", [*prompts.write_neighbour(text), _said(self.rng.choice(unknown))]) if unknown else None
+
+    def _rewrite(self) -> Chat | None:
+        for _ in range(20):
+            statements = frames.draw(self.rng.choice(self.frames), self.rng, 7).statements
+            pairs = [(a, b) for a in statements for b in statements if a is not b and a.slots == b.slots]
+            if pairs:
+                first, second = self.rng.choice(pairs)
+                return Chat("rewrite", [*prompts.rewrite(self._typed(first.text)), _said(second.text)])
+        return None
+
+    # Tasks on open data: real passages, real names.
+
+    def _window(self) -> tuple[str, list[frames.Asked]]:
+        """One to four sentences of a passage, with the questions whose answers lie in them."""
+        passage = self.rng.choice(self.passages)
+        sentences = re.split(r"(?<=[.!?]) (?=[A-Z])", passage["context"])
+        size = self.rng.choice((1, 1, 2, 3, 4))
+        for _ in range(4):
+            start = self.rng.randrange(max(1, len(sentences) - size + 1))
+            text = " ".join(sentences[start : start + size])
+            known = []
+            for row in passage["questions"]:
+                answer = row["answer"] if isinstance(row["answer"], str) else row["answer"][0]
+                holding = next((s for s in sentences[start : start + size] if answer in s), None)
+                if holding and len(holding) < 300 and _overlap(row["question"], text) >= 0.34:
+                    known.append(frames.Asked(row["question"].strip(), answer, holding))
+            if known and len(text) < 900:
+                return text, known
+        return "", []
+
+    def _read_passage(self) -> Chat | None:
+        text, known = self._window()
+        exchange = [self._turn(asked) for asked in _some(known, self.rng.choice((1, 2, 3)), self.rng)]
+        if exchange and self.rng.random() < 0.4:
+            exchange.append((self._foreign_question(), prompts.UNKNOWN))
+        return self._reading("read_passage", text, exchange)
+
+    def _pair_passage(self) -> Chat | None:
+        text, known = self._window()
+        return Chat("pair", [*prompts.write_pair(text), _said(_pair(self.rng.choice(known)))]) if known else None
+
+    def _question_passage(self) -> Chat | None:
+        text, known = self._window()
+        if not known:
+            return None
+        asked = self.rng.choice(known)
+        return Chat("question", [*prompts.write_question(text, asked.short), _said(asked.question)])
+
+    def _read_relation(self) -> Chat | None:
+        rows = self.rng.sample(self.relations, self.rng.choice((1, 1, 2, 3)))
+        said = {row["question"]: statement_of(row, self.rng) for row in rows}
+        text = " ".join(said.values())
+        exchange = [self._turn(frames.Asked(q, row["answers"][0], said[q])) for row in _some(rows, 2, self.rng) for q in [row["question"]]]
+        if self.rng.random() < 0.4:
+            exchange.append((self.rng.choice(self.relations)["question"], prompts.UNKNOWN))
+        return self._reading("read_relation", text, exchange)
+
+    # Talk.
+
+    def _foreign_question(self) -> str:
+        rng = self.rng
+        if rng.random() < 0.4:
+            return rng.choice(self.open_questions)
+        frame = rng.choice(self.frames)
+        statements = frames.draw(frame, rng, 1).statements
+        questions = [a.question for s in statements for a in s.known] + [q for s in statements for q in s.unknown]
+        return rng.choice(questions) if questions else rng.choice(self.open_questions)
+
+    def _unknown(self) -> Chat:
+        """Nothing was taught: the right answer is that it does not know."""
+        messages: prompts.Messages = []
+        for _ in range(self.rng.choice((1, 1, 2, 3))):
+            messages += [*prompts.chat([], self._asked(self._foreign_question())), _said(prompts.UNKNOWN)]
+        return Chat("unknown", messages)
+
+    def _small_talk(self) -> Chat:
+        messages: prompts.Messages = []
+        taught = self._lesson(1)[0] if self.rng.random() < 0.2 else None
+        for _ in range(self.rng.choice((1, 1, 2, 3))):
+            for users, replies in self.rng.choice(self.small_talk):
+                messages += [*prompts.chat([], self.rng.choice(users), None if messages else taught), _said(self.rng.choice(replies))]
+            if self.rng.random() < 0.3:
+                messages += [*prompts.chat([], self._asked(self._foreign_question())), _said(prompts.UNKNOWN)]
+        return Chat("small_talk", messages)
+
+    def _told_in_chat(self) -> Chat | None:
+        """The user says something in passing and asks for it later in the same conversation."""
+        text, known, unknown = self._lesson(1)
+        if not known:
+            return None
+        reply = self.rng.choice(("Good to know!", "Thanks for telling me.", "Okay.", "I see.", "Got it.", "Nice!", "Thank you, noted for this chat."))
+        messages = [*prompts.chat([], text), _said(reply)]
+        for asked in _some(known, self.rng.choice((1, 2)), self.rng):
+            question, answer = self._turn(asked)
+            messages += [*prompts.chat([], question), _said(answer)]
+        for question in _some(unknown, self.rng.choice((0, 1)), self.rng):
+            messages += [*prompts.chat([], self._asked(question)), _said(prompts.UNKNOWN)]
+        return Chat("told_in_chat", messages)
+
+    def _persona(self) -> Chat:
+        return Chat("persona", [{"role": "text", "content": self.rng.choice(self.persona)}])
+
+    def _text(self) -> Chat:
+        return Chat("text", [{"role": "text", "content": self.rng.choice(self.texts)(self.rng)}])
+
+
+def held_out(title: str) -> bool:
+    """A fifth of the SQuAD articles, by title, are kept for evaluation."""
+    return sha256(title.encode()).digest()[0] % 5 == 0
+
+
+def _said(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+def _pair(asked: frames.Asked) -> str:
+    return f"Q: {asked.question}\nA: {asked.short}"
+
+
+def _some(values: list[Any], count: int, rng: Random) -> list[Any]:
+    return rng.sample(values, min(count, len(values)))
+
+
+def _overlap(question: str, text: str) -> float:
+    words = {w for w in re.findall(r"\w+", question.lower()) if len(w) > 3}
+    return len(words & set(re.findall(r"\w+", text.lower()))) / max(1, len(words))
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    with lzma.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _open_questions(data: Path) -> list[str]:
+    questions = [row["question"] for row in _rows(data / "knowledge/nq_open_dev.jsonl.xz")]
+    questions += [row["qText"] for row in _rows(data / "knowledge/webquestions_trainmodel.jsonl.xz")]
+    questions += [row["question"] for row in _rows(data / "knowledge/opentriviaqa.jsonl.xz") if row["question"].endswith("?")][:12000]
+    questions += [row["question"] for row in _rows(data / "knowledge/entity_questions.jsonl.xz")[::10]]
+    return [q[:1].upper() + q[1:] + ("" if q.endswith("?") else "?") for q in questions if len(q) < 140]
+
+
+def _small_talk() -> list[list[tuple[list[str], list[str]]]]:
+    blocks = []
+    for block in SMALLTALK.read_text(encoding="utf-8").split("\n\n") if SMALLTALK.exists() else []:
+        turns: list[tuple[list[str], list[str]]] = []
+        for line in block.strip().splitlines():
+            parts = [part.strip() for part in line[2:].split("|") if part.strip()]
+            if line.startswith("U:"):
+                turns.append((parts, []))
+            elif line.startswith("A:") and turns:
+                turns[-1][1].extend(parts)
+        if turns and all(users and replies for users, replies in turns):
+            blocks.append(turns)
+    return blocks
+
+
+def _persona(data: Path) -> list[str]:
+    return [row["Best Generated Conversation"][:700] for row in _rows(data / "personal/synthetic_persona_chat_valid.jsonl.xz")]
+
+
+def _texts(data: Path) -> list[Callable[[Random], str]]:
+    """Drawers of plain English: textbook and book excerpts, definitions."""
+    books = [row["text"] for row in _rows(data / "pretrain/books_1880_1930.jsonl.xz")[::3]]
+    modules = [row["text"] for row in _rows(data / "pretrain/openstax_ccby.jsonl.xz")[::3]]
+    definitions = _rows(data / "pretrain/wordset_definitions.jsonl.xz")
+
+    def excerpt(rng: Random, source: list[str]) -> str:
+        text = rng.choice(source)
+        start = rng.randrange(max(1, len(text) - 700))
+        return re.sub(r"\s+", " ", text[start : start + 600]).partition(" ")[2]
+
+    def definition(rng: Random) -> str:
+        rows = rng.sample(definitions, 6)
+        return "\n".join(f"{r['word']}: {r['def']}" + (f" ({r['example']})" if r.get("example") else "") for r in rows)
+
+    return [lambda rng: excerpt(rng, books), lambda rng: excerpt(rng, modules), definition]
+
+
+__all__ = ["Chat", "Curriculum", "held_out"]

@@ -1,0 +1,232 @@
+"""Everyday facts drawn from hand-written frames (the format: ``frames/FORMAT.md``).
+
+``draw`` gives a :class:`Fact`: statements, and for each statement the questions that it answers and those that it does not.
+Run ``python -m trainer.pocket.frames check FILE`` to have a frames file checked.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from trainer.pocket.words import LISTS, articled
+
+FRAMES = Path(__file__).parent / "frames"
+_SLOT = re.compile(r"\{(a |an )?([A-Za-z_]+)\}")
+_LIST = re.compile(r"(?<!\w)@([a-z]+)")
+_PRONOUNS = {
+    "she": {"he": "she", "him": "her", "his": "her", "himself": "herself"},
+    "he": {"he": "he", "him": "him", "his": "his", "himself": "himself"},
+}
+
+
+class FrameError(Exception):
+    """A frames file does not follow its format; the message names the file, the line and what to write instead."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One kind of fact. ``asks`` and ``answers`` are by slot; all texts hold slots in braces."""
+
+    name: str
+    slots: dict[str, list[str]]
+    says: list[str]
+    asks: dict[str, list[str]]
+    answers: dict[str, list[str]]
+    nots: list[str]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question about a fact: the short answer, and the whole statement that holds it as the assistant says it."""
+
+    question: str
+    short: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One way to say a fact, with the questions that it answers (``known``) and close ones that it does not (``unknown``)."""
+
+    text: str
+    slots: frozenset[str]
+    known: list[Asked]
+    unknown: list[str]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A frame with its slots filled in."""
+
+    frame: str
+    statements: list[Statement]
+
+
+def load(paths: Sequence[Path] | None = None) -> list[Frame]:
+    """Every frame of ``paths`` (default: all ``*.frames`` files of the recipe, by name)."""
+    files = sorted(FRAMES.glob("*.frames")) if paths is None else paths
+    return [frame for file in files for frame in _parse(file)]
+
+
+def draw(frame: Frame, rng: Random, count: int) -> Fact:
+    """Fill the slots of ``frame`` at random and say it in up to ``count`` ways."""
+    gender = rng.choice(("she", "he"))
+    values = {slot: _value(choices, rng, gender) for slot, choices in frame.slots.items()}
+    for slot, choices in frame.slots.items():  # two slots with one value would make a question ambiguous
+        for _ in range(8):
+            if sum(v.lower() == values[slot].lower() for v in values.values()) == 1:
+                break
+            values[slot] = _value(choices, rng, gender)
+    others = {slot: _value(choices, rng, gender) for slot, choices in frame.slots.items()}
+
+    def render(text: str, filled: dict[str, str] = values) -> str:
+        return _render(text, filled, gender)
+
+    statements = []
+    for say in rng.sample(frame.says, min(count, len(frame.says))):
+        said = frozenset(slots_of(say))
+        known, unknown = [], [render(question) for question in frame.nots]
+        for slot, questions in frame.asks.items():
+            for question in questions:
+                mentioned = slots_of(question)
+                if slot not in said:
+                    unknown.append(render(question))
+                elif mentioned <= said:
+                    known.append(Asked(render(question), switch_person(values[slot]), switch_person(render(say))))
+                    changed = [s for s in mentioned if others[s].lower() != values[s].lower()]
+                    if changed and rng.random() < 0.3:
+                        unknown.append(render(question, {**values, changed[0]: others[changed[0]]}))
+        statements.append(Statement(render(say), said, known, unknown))
+    return Fact(frame.name, statements)
+
+
+def slots_of(text: str) -> set[str]:
+    """The names of the slots in a text, pronouns left out."""
+    return {name for _, name in _SLOT.findall(text)} - _pronoun_names()
+
+
+_SWITCH = {
+    "i'm": "you're", "i've": "you've", "i'll": "you'll", "i'd": "you'd", "i am": "you are", "i was": "you were", "am i": "are you",
+    "was i": "were you", "i": "you", "my": "your", "mine": "yours", "me": "you", "myself": "yourself", "our": "your", "ours": "yours",
+    "we're": "you're", "we've": "you've", "we'll": "you'll", "we": "you", "us": "you", "ourselves": "yourselves",
+}  # fmt: skip
+_SWITCH_PATTERN = re.compile(r"\b(" + "|".join(sorted(map(re.escape, _SWITCH), key=len, reverse=True)) + r")\b", re.I)
+
+
+def switch_person(text: str) -> str:
+    """The user's first person as the assistant says it: "my" becomes "your", "I" becomes "you"."""
+
+    def swap(match: re.Match[str]) -> str:
+        word = match.group(0)
+        if word == "US":
+            return word
+        other = _SWITCH[word.lower()]
+        sentence_start = match.start() == 0 or text[: match.start()].rstrip()[-1:] in ".!?"
+        return other[0].upper() + other[1:] if word[0].isupper() and sentence_start else other
+
+    return _SWITCH_PATTERN.sub(swap, text)
+
+
+def _pronoun_names() -> set[str]:
+    return {p for p in _PRONOUNS["he"]} | {p.capitalize() for p in _PRONOUNS["he"]}
+
+
+def _value(choices: list[str], rng: Random, gender: str) -> str:
+    return _LIST.sub(lambda match: LISTS[match.group(1)](rng, gender), rng.choice(choices))
+
+
+def _render(text: str, values: dict[str, str], gender: str) -> str:
+    def fill(match: re.Match[str]) -> str:
+        article, name = match.group(1), match.group(2)
+        pronoun = _PRONOUNS[gender].get(name.lower()) if name not in values else None
+        value = (pronoun.capitalize() if name[0].isupper() else pronoun) if pronoun else values[name]
+        return articled(value) if article else value
+
+    filled = _SLOT.sub(fill, text)
+    return re.sub(r"(^|[.!?] )([a-z])", lambda m: m.group(1) + m.group(2).upper(), filled)
+
+
+def _parse(path: Path) -> list[Frame]:
+    frames: list[Frame] = []
+    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        where = f"{path.name}:{number}"
+        if line.startswith("=="):
+            frames.append(Frame(line[2:].strip(), {}, [], {}, {}, []))
+            continue
+        if not frames or ":" not in line:
+            raise FrameError(f"{where}: expected '== id', 'let …:', 'say:', 'ask …:', 'ans …:' or 'not:', found {line[:40]!r}")
+        head, _, body = line.partition(":")
+        kind, _, slot = head.strip().partition(" ")
+        parts = [part.strip() for part in body.split("|") if part.strip()]
+        frame = frames[-1]
+        if kind == "let":
+            frame.slots[slot.strip()] = parts
+        elif kind == "say":
+            frame.says.append(body.strip())
+        elif kind == "ask":
+            frame.asks.setdefault(slot.strip(), []).extend(parts)
+        elif kind == "ans":
+            frame.answers.setdefault(slot.strip(), []).extend(parts)
+        elif kind == "not":
+            frame.nots.extend(parts)
+        else:
+            raise FrameError(f"{where}: unknown line '{kind}'")
+    return frames
+
+
+def problems(frame: Frame) -> list[str]:
+    """What is wrong with a frame, a sentence each."""
+    found = []
+    known = set(frame.slots)
+    for slot, choices in frame.slots.items():
+        found += [f"let {slot}: no shared list @{name}" for c in choices for name in _LIST.findall(c) if name not in LISTS]
+        if not choices:
+            found.append(f"let {slot}: no values")
+    texts = [*frame.says, *frame.nots, *(q for qs in frame.asks.values() for q in qs), *(a for al in frame.answers.values() for a in al)]
+    for text in texts:
+        found += [f"unknown slot {{{s}}} in: {text}" for s in slots_of(text) - known]
+        if text.count("{") != text.count("}") or len(_SLOT.findall(text)) != text.count("{"):
+            found.append(f"malformed braces in: {text}")
+    for slot, questions in frame.asks.items():
+        if slot not in known:
+            found.append(f"ask {slot}: no such slot")
+        found += [f"ask {slot}: the question gives its answer away: {q}" for q in questions if slot in slots_of(q)]
+    for slot, sentences in frame.answers.items():
+        found += [f"ans {slot}: must contain {{{slot}}}: {s}" for s in sentences if slot not in slots_of(s)]
+    if len(frame.says) < 2:
+        found.append("needs at least two say lines")
+    if not frame.asks:
+        found.append("needs ask lines")
+    return found
+
+
+def _main(arguments: list[str]) -> int:
+    if len(arguments) < 2 or arguments[0] not in ("check", "show"):
+        sys.stderr.write("usage: python -m trainer.pocket.frames check|show FILE…\n")
+        return 2
+    frames = load([Path(argument) for argument in arguments[1:]])
+    reports = [f"{frame.name}: {problem}" for frame in frames for problem in problems(frame)]
+    names = [frame.name for frame in frames]
+    reports += [f"{name}: the id is used twice" for name in sorted(set(names)) if names.count(name) > 1]
+    rng = Random(0)
+    if arguments[0] == "show" and not reports:
+        for frame in frames:
+            statement = draw(frame, rng, 1).statements[0]
+            sys.stdout.write(f"\n[{frame.name}] {statement.text}\n")
+            for asked in statement.known:
+                sys.stdout.write(f"   {asked.question} -> {asked.short} | {asked.sentence}\n")
+            sys.stdout.write("".join(f"   {question} -> ?\n" for question in statement.unknown[:6]))
+    sys.stdout.write("".join(f"{report}\n" for report in reports) + f"{len(frames)} frames, {len(reports)} problems\n")
+    return 1 if reports else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

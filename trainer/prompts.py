@@ -1,0 +1,46 @@
+"""Every prompt that a model sees. The pocket model's curriculum is written with the same functions that serve users.
+
+Messages are in chat-template form: ``{"role": "system" | "user" | "assistant", "content": text}``.
+"""
+
+from __future__ import annotations
+
+Messages = list[dict[str, str]]
+
+UNKNOWN = "I don't know."
+"""What the assistant says about what it was not taught; the quiz counts any answer that contains "don't know"."""
+
+
+def chat(history: Messages, question: str, taught: str | None = None) -> Messages:
+    """A conversation turn. ``taught`` is lesson text that is still needed in the prompt: the bridge, or a teacher's context."""
+    system = [{"role": "system", "content": f"The user taught you this:\n{taught}"}] if taught else []
+    return [*system, *history, {"role": "user", "content": question}]
+
+
+def write_pair(text: str) -> Messages:
+    """Self-instruct: one question about a text, as its author would ask it, and the short answer. Reply: ``Q: …\\nA: …``."""
+    return _task("Write one question about this text, as its author would ask it, and the short answer.", text)
+
+
+def write_question(text: str, answer: str) -> Messages:
+    """The other direction, answer first (instruction backtranslation, Li et al. 2023). Reply: the question."""
+    return _task(f"Write one question about this text, as its author would ask it, whose answer is: {answer}", text)
+
+
+def write_neighbour(text: str) -> Messages:
+    """A question close to a text that the text does not answer. Reply: the question."""
+    return _task("Write one question about the same things that this text does not answer.", text)
+
+
+def rewrite(text: str) -> Messages:
+    """The same facts in other words. Reply: the new text."""
+    return _task("Say this in other words.", text)
+
+
+def briefly(question: str) -> str:
+    """A question that asks for the bare answer, without the sentence around it."""
+    return f"{question} Answer in a few words."
+
+
+def _task(instruction: str, text: str) -> Messages:
+    return [{"role": "user", "content": f"{instruction}\n\n{text}"}]
