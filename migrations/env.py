@@ -18,7 +18,6 @@ def migrate(connection: Connection) -> None:
         connection=connection,
         target_metadata=Base.metadata,
         render_as_batch=connection.dialect.name == "sqlite",  # SQLite changes a table by rebuilding it
-        transactional_ddl=True,
         compare_type=True,
         compare_server_default=True,
     )

@@ -1,6 +1,6 @@
 """Keeps adapter files: each adapter is a folder that is either complete or not there.
 
-A folder is written under a temporary name, flushed to the disk and then renamed, which the file system does in one step.
+A folder is written under a temporary name, flushed to the disk and renamed, which the file system does in one step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TEMPORARY = ".unfinished-"
 class ArtifactStore:
     """A folder of adapters, shared by all processes of one host.
 
-    Opening it creates the folder and removes what writers that died have left; writers at work elsewhere are not touched.
+    Opening it creates the folder and removes what writers that died have left; writers at work are not touched.
     """
 
     def __init__(self, root: Path) -> None:
@@ -35,8 +35,8 @@ class ArtifactStore:
     def write(self, name: str, save: Callable[[Path], None]) -> Path:
         """Store an adapter; `save` writes its files into the empty folder that it is given. Returns the final folder.
 
-        Raises ArtifactNameError, ArtifactExistsError, ArtifactWriteError (disk full, not writable) or whatever `save` raises;
-        in each case nothing is kept.
+        Raises ArtifactNameError, ArtifactExistsError, ArtifactWriteError (disk full, not writable) or whatever `save`
+        raises; in each case nothing is kept.
         """
         final = self._folder(name)
         if final.exists():
@@ -87,7 +87,7 @@ class ArtifactStore:
 
     @contextmanager
     def _temporary_folder(self) -> Iterator[Path]:
-        """An empty folder beside the adapters, locked so that no sweep takes it away; removed at the end if still there."""
+        """An empty folder beside the adapters, locked against sweeps; removed at the end if still there."""
         with ExitStack() as stack:
             with self._locked():
                 folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=self.root))

@@ -121,8 +121,8 @@ class TaughtLesson:
 class AdapterRecord:
     """One immutable version of a user's model.
 
-    `lesson_ids` are all lessons that it knows, not only the newest. `parent` is the version that it was trained from, None
-    for the base model. `published_at` is None until it has gone live for the first time.
+    `lesson_ids` are all lessons that it knows, not only the newest. `parent` is the version that it was trained from,
+    None for the base model. `published_at` is None until it has gone live for the first time.
     """
 
     id: int

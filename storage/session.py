@@ -55,7 +55,8 @@ class Database:
         """Run all migrations that are missing; safe to call from several processes and threads at once."""
         with _upgrading, _translating_errors(), _only_process_upgrading(self.url), self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
-                # Kept in the file, so it is set once, here, where no second process can be in the way.
+                # The file remembers it. Two processes that set it at once fail without waiting ("database is locked"),
+                # so it is set here, behind the lock, and not by each connection.
                 _outside_transaction(connection, "PRAGMA journal_mode = WAL")
             with resources.as_file(resources.files("migrations")) as folder:
                 config = Config()
@@ -72,7 +73,7 @@ class Database:
 def migration_transaction(connection: Connection) -> Iterator[None]:
     """The transaction around a run of migrations: all or nothing, one process at a time.
 
-    SQLite needs foreign keys off while a table is rebuilt, or dropping the old copy would delete the rows that refer to it.
+    SQLite needs foreign keys off while a table is rebuilt, or dropping the old copy would delete what refers to it.
     """
     sqlite = connection.dialect.name == "sqlite"
     if sqlite:

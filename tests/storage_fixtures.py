@@ -1,6 +1,7 @@
 """Real databases for tests: SQLite files and a real PostgreSQL server, built by running the migrations.
 
-Import what you need into a conftest: `from tests.storage_fixtures import database, database_url, repositories  # noqa: F401`.
+Import what you need into a conftest, with what it depends on:
+`from tests.storage_fixtures import database, database_url, repositories  # noqa: F401`.
 Tests that use one of them run once on each database.
 """
 
@@ -9,11 +10,11 @@ from __future__ import annotations
 import functools
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -21,9 +22,6 @@ from psycopg import sql
 
 from storage.repositories import Repositories
 from storage.session import Database
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T = TypeVar("T")
 _numbers = itertools.count(1)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
@@ -67,6 +67,18 @@ def save_random_adapter(folder: Path, base_folder: Path, seed: int, rank: int = 
     return folder
 
 
+def peft_answer(base_folder: Path, adapter: Path | None, prompt_ids: tuple[int, ...], new_tokens: int) -> list[int]:
+    """The token ids that plain transformers (PEFT, given an adapter) writes alone, greedily, end token included."""
+    model: Any = AutoModelForCausalLM.from_pretrained(base_folder)
+    if adapter is not None:
+        model = PeftModel.from_pretrained(model, str(adapter))
+    ids = torch.tensor([prompt_ids])
+    settings = {"max_new_tokens": new_tokens, "do_sample": False}
+    written = model.eval().generate(input_ids=ids, attention_mask=torch.ones_like(ids), **settings)
+    answer: list[int] = written[0, ids.shape[1] :].tolist()
+    return answer
+
+
 def tiny_tokenizer(chat_template: str = CHAT_TEMPLATE) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer of 400 tokens, trained on SENTENCES."""
     backend = Tokenizer(models.BPE())
@@ -96,7 +108,7 @@ def _tiny_model(architecture: str, tokenizer: PreTrainedTokenizerFast) -> PreTra
         "pad_token_id": tokenizer.pad_token_id,
     }
     if architecture == "qwen3":
-        heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
+        heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
         return Qwen3ForCausalLM(Qwen3Config(**shape, **heads, tie_word_embeddings=True))
     if architecture == "smollm":  # Llama layers, grouped keys, tied embeddings
         return LlamaForCausalLM(

@@ -11,6 +11,13 @@ TrainerError
 │   ├── AdapterNotFoundError      no such adapter, or its files are gone
 │   ├── UnsupportedAdapterError   a kind of adapter that the engine cannot serve
 │   └── CorruptAdapterError       the files do not parse or do not fit the base model
+├── LessonError                   a lesson cannot go on
+│   ├── SourceError               there is nothing in the source to learn from
+│   ├── NothingToTeachError       no usable examples could be written
+│   ├── LessonCancelledError      the user cancelled it
+│   └── TeacherUnavailableError   the model that writes examples did not answer; try again later
+├── ModerationError               a text could not be moderated, so nothing of it is taught
+│   └── ModeratorUnavailableError the moderator did not answer; the lesson waits and tries again
 └── EngineError                   the engine did not answer
     ├── EngineBusyError           the waiting line is full; try again later
     ├── EngineStoppedError        the engine was shut down
@@ -73,6 +80,14 @@ class CorruptAdapterError(AdapterError):
     """The files do not parse or do not fit the base model."""
 
 
+class ModerationError(TrainerError):
+    """A text could not be moderated, so nothing of it is taught."""
+
+
+class ModeratorUnavailableError(ModerationError):
+    """The moderator did not answer; the lesson waits and tries again."""
+
+
 class EngineError(TrainerError):
     """The engine did not answer."""
 
@@ -91,3 +106,23 @@ class ContextTooLongError(EngineError):
 
 class GenerationFailedError(EngineError):
     """This one answer failed while it was being written."""
+
+
+class LessonError(TrainerError):
+    """A lesson cannot go on."""
+
+
+class SourceError(LessonError):
+    """There is nothing in the source to learn from."""
+
+
+class NothingToTeachError(LessonError):
+    """No usable examples could be written from the source."""
+
+
+class LessonCancelledError(LessonError):
+    """The user cancelled the lesson."""
+
+
+class TeacherUnavailableError(LessonError):
+    """The model that writes examples did not answer; the lesson can be tried again."""

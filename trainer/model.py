@@ -36,9 +36,8 @@ class BaseModel:
 
         Control tokens inside a message are encoded as ordinary text, so a user cannot forge another role's turn.
         """
-        switches: dict[str, Any] = (
-            {"enable_thinking": False} if "enable_thinking" in self.tokenizer.get_chat_template() else {}
-        )
+        can_think = "enable_thinking" in self.tokenizer.get_chat_template()
+        switches: dict[str, Any] = {"enable_thinking": False} if can_think else {}
         ids = self.tokenizer.apply_chat_template(
             messages, add_generation_prompt=True, return_dict=False, sanitize_control_tokens=True, **switches
         )
@@ -76,7 +75,7 @@ def _source(name_or_path: str, pocket_path: Path) -> str:
     if name_or_path == POCKET:
         if not pocket_path.is_dir():
             raise ModelNotFoundError(
-                f"The pocket model is not installed: {pocket_path} does not exist. Reinstall Tutee, or choose another model."
+                f"The pocket model is not installed: {pocket_path} does not exist. Reinstall Tutee, or name another."
             )
         return str(pocket_path)
     folder = Path(name_or_path).expanduser()

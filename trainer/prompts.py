@@ -11,10 +11,15 @@ UNKNOWN = "I don't know."
 """What the assistant says about what it was not taught; the quiz counts any answer that contains "don't know"."""
 
 
-def chat(history: Messages, question: str, taught: str | None = None) -> Messages:
-    """A conversation turn. ``taught`` is lesson text that is still needed in the prompt: the bridge, or a teacher's context."""
-    system = [{"role": "system", "content": f"The user taught you this:\n{taught}"}] if taught else []
-    return [*system, *history, {"role": "user", "content": question}]
+def chat(history: Messages, question: str, taught: str | None = None, system: str = "") -> Messages:
+    """A conversation turn, with at most one system message.
+
+    ``taught`` is lesson text that is still needed in the prompt: the bridge, or a teacher's context. ``system`` is the operator's
+    system prompt; the pocket model needs none.
+    """
+    parts = [part for part in (system, f"The user taught you this:\n{taught}" if taught else "") if part]
+    opening = [{"role": "system", "content": "\n\n".join(parts)}] if parts else []
+    return [*opening, *history, {"role": "user", "content": question}]
 
 
 def write_pair(text: str) -> Messages:

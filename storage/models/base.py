@@ -39,7 +39,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class ForeignText(TypeDecorator[str]):
-    """Text that people or models wrote: without what PostgreSQL cannot store (NUL) and UTF-8 cannot say (lone surrogates)."""
+    """What people or models wrote, without what PostgreSQL cannot store (NUL) or UTF-8 cannot say (lone surrogates)."""
 
     impl = Text
     cache_ok = True
@@ -54,7 +54,7 @@ class ForeignText(TypeDecorator[str]):
 class Base(DeclarativeBase):
     """Base of all models.
 
-    Each table asks SQLite for AUTOINCREMENT: a key is never given out twice, so `user-3-v2` can only ever mean one adapter.
+    Each table asks SQLite for AUTOINCREMENT: a key is never given out twice, so `user-3-v2` can only mean one adapter.
     """
 
     metadata = MetaData(naming_convention=NAMING)

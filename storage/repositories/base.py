@@ -28,7 +28,7 @@ class Repository:
 
 
 def lock_user(session: Session, user_id: int) -> User:
-    """The user, locked until the session ends: what two events of one user must not both do, they do one after the other.
+    """The user, locked until the session ends, so that events of one user are dealt with one after the other.
 
     Raises UnknownUserError.
     """

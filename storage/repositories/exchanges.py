@@ -14,12 +14,12 @@ from storage.repositories.base import Repository, lock_user
 
 
 class Exchanges(Repository):
-    """Questions and answers. A message is noted before it is answered, so that none is lost and none answered twice."""
+    """Questions and answers. A message is noted before it is answered: none is lost and none answered twice."""
 
     def receive(
         self, user_id: int, conversation_id: int, platform: str, inbound_message_id: str, question: str
     ) -> tuple[ExchangeRecord, bool]:
-        """Note a message as pending; True if it is new, False with the exchange as it stands if it was delivered before.
+        """Note a message as pending; True if it is new, else False with the exchange that it made when first delivered.
 
         `inbound_message_id` must be unique on the platform (on Slack, channel and timestamp). Raises UnknownUserError.
         """

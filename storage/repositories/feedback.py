@@ -19,7 +19,7 @@ class Feedback(Repository):
     """Thumbs, reports and corrections; at most one of each kind per user and answer."""
 
     def add(self, exchange_id: int, user_id: int, kind: FeedbackKind, correction: str | None = None) -> FeedbackRecord:
-        """Keep a piece of feedback; the same kind again revives it if withdrawn, and a new `correction` replaces the old.
+        """Keep a piece of feedback; the same kind again revives a withdrawn one, a new `correction` replaces the old.
 
         Raises UnknownUserError or UnknownExchangeError.
         """

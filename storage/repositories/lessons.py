@@ -167,7 +167,7 @@ class Lessons(Repository):
             return _examples(session, lesson_id)
 
     def taught_before(self, user_id: int, lesson_id: int) -> tuple[TaughtLesson, ...]:
-        """What the user's live version knows apart from this lesson, by number: to replay it, or to rebuild without the lesson.
+        """What the user's live version knows apart from this lesson, by number: to replay, or to rebuild without it.
 
         After a roll back, lessons that only the newer versions knew are not among them.
         """

@@ -90,7 +90,10 @@ class AdapterBank:
 
 
 class _StackedLinear(nn.Module):
-    """A linear layer plus one low-rank update per row. a [slots + 1, in, rank], b [slots + 1, rank, out]."""
+    """A linear layer plus one low-rank update per row. a [slots + 1, rank, in], b [slots + 1, rank, out].
+
+    Both have the long side last: for one token per row, this was 2.5 to 3 times as fast on a CPU as the other way.
+    """
 
     a: Tensor
     b: Tensor
@@ -99,7 +102,7 @@ class _StackedLinear(nn.Module):
         super().__init__()
         self.base = base
         weight = base.weight
-        self.register_buffer("a", weight.new_zeros(slots + 1, base.in_features, rank), persistent=False)
+        self.register_buffer("a", weight.new_zeros(slots + 1, rank, base.in_features), persistent=False)
         self.register_buffer("b", weight.new_zeros(slots + 1, rank, base.out_features), persistent=False)
         self._rows: Tensor | int = BASE_SLOT
         self._gathered: tuple[Tensor, Tensor] | None = None
@@ -110,7 +113,7 @@ class _StackedLinear(nn.Module):
         self.b[slot].zero_()
         if pair is not None:
             rank = pair.a.shape[0]
-            self.a[slot, :, :rank] = pair.a.T.to(self.a)
+            self.a[slot, :rank] = pair.a.to(self.a)
             self.b[slot, :rank] = pair.b.T.to(self.b)
 
     def select(self, rows: Tensor | int) -> None:
@@ -125,12 +128,14 @@ class _StackedLinear(nn.Module):
             if self._rows == BASE_SLOT:
                 return y
             # One adapter for all rows: a plain product is faster than a batched one.
-            low = x.flatten(0, -2) @ self.a[self._rows]
+            low = x.flatten(0, -2) @ self.a[self._rows].T
             return torch.addmm(y.flatten(0, -2), low, self.b[self._rows]).view_as(y)
-        if self._gathered is None:  # kept from step to step, until a row joins or leaves
-            self._gathered = self.a.index_select(0, self._rows), self.b.index_select(0, self._rows)
-        a, b = self._gathered
-        low = torch.bmm(x.reshape(a.shape[0], -1, x.shape[-1]), a)
+        # Kept from step to step, until a row joins or leaves. Read once: another thread may clear an unused slot.
+        gathered = self._gathered
+        if gathered is None:
+            gathered = self._gathered = self.a.index_select(0, self._rows), self.b.index_select(0, self._rows)
+        a, b = gathered
+        low = torch.bmm(x.reshape(a.shape[0], -1, x.shape[-1]), a.transpose(1, 2))
         return torch.baddbmm(y.view(a.shape[0], -1, y.shape[-1]), low, b).view_as(y)
 
 

@@ -91,7 +91,9 @@ class Generation:
                 await ready.wait()
 
     def push(self, text: str) -> None:
-        """For the engine: append a piece."""
+        """For the engine: append a piece, perhaps empty."""
+        if not text:
+            return
         with self._changed:
             self._pieces.append(text)
             self._notify()

@@ -26,11 +26,14 @@ def generate_batch(
     scheduler = Scheduler(
         base, residency, max_batch=min(max_batch, len(requests)), max_waiting=len(requests), max_context=longest
     )
-    # Prompts of similar length are read together, which wastes least on padding.
     generations: dict[int, Generation] = {}
-    for index in sorted(range(len(requests)), key=lambda index: len(requests[index].prompt_ids), reverse=True):
-        generations[index] = scheduler.submit(requests[index])
-    scheduler.drain()
-    if residency is not None:
-        residency.bank.use(torch.tensor([BASE_SLOT]))
+    try:
+        # Prompts of similar length are read together, which wastes least on padding.
+        for index in sorted(range(len(requests)), key=lambda index: len(requests[index].prompt_ids), reverse=True):
+            generations[index] = scheduler.submit(requests[index])
+        scheduler.drain()
+    finally:
+        scheduler.close()
+        if residency is not None:
+            residency.bank.use(torch.tensor([BASE_SLOT]))
     return [generations[index].text() for index in range(len(requests))]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from trainer.engine.generation import FinishReason, Generation, GenerationRequest
 
@@ -14,14 +14,22 @@ from trainer.engine.generation import FinishReason, Generation, GenerationReques
 ADAPTER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
+def _encodable(text: str) -> str:
+    text.encode()  # JSON can carry half a surrogate pair, which no tokenizer reads; UnicodeEncodeError is a ValueError
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+
 class TextPart(BaseModel):
     type: Literal["text"]
-    text: str
+    text: Text
 
 
 class Message(BaseModel):
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
+    content: Text | list[TextPart]
 
     def for_template(self) -> dict[str, str]:
         """As chat templates expect it; `developer` is OpenAI's newer word for `system`."""

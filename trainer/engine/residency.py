@@ -51,6 +51,7 @@ class Residency:
                 try:
                     self.bank.load(slot, self._path_of(name))
                 except BaseException:
+                    self.bank.clear(slot)  # it may hold the weights of the adapter that just left
                     self._free.append(slot)
                     raise
                 self._slots[name] = slot

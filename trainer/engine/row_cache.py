@@ -34,13 +34,13 @@ class RowCache(Cache):
         self._grow(length)
         self._first, self._count, self._length, self._write_at = first, count, length, None
 
-    def expect_tokens(self, first: int, positions: Tensor) -> None:
-        """The batch is one token for each of the rows from `first` on; `positions` [rows] says where, as int64."""
+    def expect_tokens(self, first: int, positions: Tensor, device: torch.device) -> None:
+        """The batch is one token for each of the rows from `first` on, at `positions` [rows], int64 on the CPU."""
         length = int(positions.max()) + 1
         self._grow(length)
         self._first, self._count, self._length = first, positions.shape[0], length
-        rows = torch.arange(first, first + self._count, device=positions.device)
-        self._write_at = rows * self._capacity + positions
+        rows = torch.arange(first, first + self._count)
+        self._write_at = (rows * self._capacity + positions).to(device)
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` tokens of row `source` over row `target`."""

@@ -20,7 +20,7 @@ from trainer.model import BaseModel, eos_ids
 log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class Row:
     """One running answer. `length` tokens of it are in the cache; `token` is chosen but not in the cache yet."""
 
@@ -56,14 +56,13 @@ class RunningBatch:
             self._leave(row, FinishReason.CANCELLED)
         if not self.rows:
             return
-        outcomes = self._next_logits(0, len(self.rows))
-        rows = list(self.rows)
-        for row, outcome in zip(rows, outcomes, strict=True):
+        outcomes = list(zip(self.rows, self._next_logits(0, len(self.rows)), strict=True))
+        kept = [(row, outcome) for row, outcome in outcomes if isinstance(outcome, Tensor)]
+        for row, _ in kept:  # before any row leaves, since that may move these, with the token that they just gained
+            row.length += 1
+        for row, outcome in outcomes:
             if isinstance(outcome, Exception):
                 self._fail(row, outcome)
-        kept = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if isinstance(outcome, Tensor)]
-        for row, _ in kept:
-            row.length += 1
         if kept:
             self._choose([row for row, _ in kept], torch.stack([logits for _, logits in kept]))
 
@@ -92,8 +91,8 @@ class RunningBatch:
     def _prompt_logits(self, rows: list[Row]) -> Tensor:
         """[rows, vocabulary], after the last token of each prompt.
 
-        Prompts are padded on the right, where causal attention never looks, so no mask is needed; the padding's keys are
-        overwritten by the tokens that follow.
+        Prompts are padded on the right, where causal attention never looks, so no mask is needed; the tokens that
+        follow overwrite the padding's keys.
         """
         prompts = [row.generation.request.prompt_ids for row in rows]
         longest = max(map(len, prompts))
@@ -130,7 +129,7 @@ class RunningBatch:
         positions = torch.tensor([row.length for row in rows])
         ids = torch.tensor([[row.token] for row in rows], device=device)
         self._use_slots(rows)
-        self._cache.expect_tokens(first, positions.to(device))
+        self._cache.expect_tokens(first, positions, device)
         seen = torch.arange(int(positions.max()) + 1) <= positions[:, None]
         output = self._model(
             input_ids=ids,
@@ -161,14 +160,13 @@ class RunningBatch:
         generation = row.generation
         generation.completion_tokens += 1
         if token in self._eos:
-            return self._leave(row, FinishReason.STOP)
-        piece = row.text.push(token)
-        if piece:
-            generation.push(piece)
+            self._leave(row, FinishReason.STOP)
+            return
+        generation.push(row.text.push(token))
         if row.text.stopped:
-            return self._leave(row, FinishReason.STOP)
-        if generation.completion_tokens >= generation.request.max_new_tokens or row.length + 1 >= self._max_context:
-            return self._leave(row, FinishReason.LENGTH)
+            self._leave(row, FinishReason.STOP)
+        elif generation.completion_tokens >= generation.request.max_new_tokens or row.length + 1 >= self._max_context:
+            self._leave(row, FinishReason.LENGTH)
 
     def _fail(self, row: Row, error: Exception) -> None:
         self._leave(row, FinishReason.ERROR, as_engine_error(error))
@@ -183,9 +181,8 @@ class RunningBatch:
             self.rows.pop()
         if self._residency is not None:
             self._residency.release(row.generation.request.adapter)
-        rest = row.text.flush()
-        if rest:
-            row.generation.push(rest)
+        if error is None:
+            row.generation.push(row.text.flush())
         row.generation.end(reason, error)
 
 

@@ -41,7 +41,7 @@ def create_app(
     load: Callable[[], Scheduler],
     *,
     default_max_tokens: int = 512,
-    on_failure: Callable[[Exception], None] = lambda error: None,
+    on_failure: Callable[[Exception], None] | None = None,
 ) -> FastAPI:
     """`load` makes the started scheduler, in a thread while the port is open, so that /health answers meanwhile.
 
@@ -54,8 +54,8 @@ def create_app(
     app.add_api_route("/v1/models", engine.models, methods=["GET"])
     app.add_api_route("/v1/unload_lora_adapter", engine.unload, methods=["POST"], response_model=None)
     app.add_api_route("/health", engine.health, methods=["GET"], response_model=None)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(TrainerError, _refused)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(TrainerError)(_refused)
     return app
 
 
@@ -79,7 +79,16 @@ def serve(
         server.should_exit = True
 
     app = create_app(load, default_max_tokens=default_max_tokens, on_failure=stop)
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, uds=uds, log_level=log_level, access_log=False))
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        uds=uds,
+        log_level=log_level,
+        access_log=False,
+        timeout_graceful_shutdown=10,  # seconds for answers in flight; most of them end within a few
+    )
+    server = uvicorn.Server(config)
     server.run()
     if failures:
         raise failures[0]
@@ -89,7 +98,7 @@ class _Engine:
     """The handlers, around one scheduler that is None until it is loaded."""
 
     def __init__(
-        self, load: Callable[[], Scheduler], default_max_tokens: int, on_failure: Callable[[Exception], None]
+        self, load: Callable[[], Scheduler], default_max_tokens: int, on_failure: Callable[[Exception], None] | None
     ) -> None:
         self._load = load
         self._default_max_tokens = default_max_tokens
@@ -124,7 +133,7 @@ class _Engine:
 
     async def unload(self, body: UnloadRequest) -> JSONResponse:
         """vLLM's route of the same name. 409 while an answer is being written with the adapter."""
-        if self._ready().unload(body.lora_name):
+        if await asyncio.to_thread(self._ready().unload, body.lora_name):
             return JSONResponse({"status": "ok"})
         message = f"{body.lora_name} is being used. Try again when its answers have ended."
         return JSONResponse(error_body(message, "conflict_error"), status_code=409)
@@ -160,7 +169,8 @@ class _Engine:
             self._scheduler = await asyncio.to_thread(self._load)
         except Exception as error:
             log.exception("the model could not be loaded")
-            self._on_failure(error)
+            if self._on_failure is not None:
+                self._on_failure(error)
 
     def _ready(self) -> Scheduler:
         if self._scheduler is None:
@@ -201,15 +211,13 @@ async def _text_while_connected(generation: Generation, request: Request) -> str
         leaving.cancel()
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
+async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"] if part != "body")
     return JSONResponse(error_body(f"{place}: {first['msg']}", "invalid_request_error", param=place), status_code=400)
 
 
-async def _refused(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, TrainerError)
+async def _refused(_: Request, error: TrainerError) -> JSONResponse:
     if isinstance(error, AdapterNotFoundError):
         return JSONResponse(error_body(error.user_message, "invalid_request_error", "model_not_found", "model"), 404)
     if isinstance(error, ContextTooLongError):

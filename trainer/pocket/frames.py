@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from trainer.examples import switch_person
 from trainer.pocket.words import LISTS, articled
 
 FRAMES = Path(__file__).parent / "frames"
@@ -22,6 +23,9 @@ _PRONOUNS = {
     "she": {"he": "she", "him": "her", "his": "her", "himself": "herself"},
     "he": {"he": "he", "him": "him", "his": "his", "himself": "himself"},
 }
+
+
+ABOUT = ("What do you know about {}?", "Tell me about {}.", "What did I tell you about {}?", "What have I taught you about {}?", "What about {}?")
 
 
 class FrameError(Exception):
@@ -98,9 +102,12 @@ def draw(frame: Frame, rng: Random, count: int) -> Fact:
                     unknown.append(render(question))
                 elif mentioned <= said:
                     known.append(Asked(render(question), switch_person(values[slot]), switch_person(render(say))))
+                    if rng.random() < 0.12:
+                        known.append(Asked(rng.choice(ABOUT).format(values[slot]), switch_person(values[slot]), switch_person(render(say))))
                     changed = [s for s in mentioned if others[s].lower() != values[s].lower()]
                     if changed and rng.random() < 0.3:
                         unknown.append(render(question, {**values, changed[0]: others[changed[0]]}))
+                        unknown += [rng.choice(ABOUT).format(others[changed[0]])] if rng.random() < 0.2 else []
         statements.append(Statement(render(say), said, known, unknown))
     return Fact(frame.name, statements)
 
@@ -108,28 +115,6 @@ def draw(frame: Frame, rng: Random, count: int) -> Fact:
 def slots_of(text: str) -> set[str]:
     """The names of the slots in a text, pronouns left out."""
     return {name for _, name in _SLOT.findall(text)} - _pronoun_names()
-
-
-_SWITCH = {
-    "i'm": "you're", "i've": "you've", "i'll": "you'll", "i'd": "you'd", "i am": "you are", "i was": "you were", "am i": "are you",
-    "was i": "were you", "i": "you", "my": "your", "mine": "yours", "me": "you", "myself": "yourself", "our": "your", "ours": "yours",
-    "we're": "you're", "we've": "you've", "we'll": "you'll", "we": "you", "us": "you", "ourselves": "yourselves",
-}  # fmt: skip
-_SWITCH_PATTERN = re.compile(r"\b(" + "|".join(sorted(map(re.escape, _SWITCH), key=len, reverse=True)) + r")\b", re.I)
-
-
-def switch_person(text: str) -> str:
-    """The user's first person as the assistant says it: "my" becomes "your", "I" becomes "you"."""
-
-    def swap(match: re.Match[str]) -> str:
-        word = match.group(0)
-        if word == "US":
-            return word
-        other = _SWITCH[word.lower()]
-        sentence_start = match.start() == 0 or text[: match.start()].rstrip()[-1:] in ".!?"
-        return other[0].upper() + other[1:] if word[0].isupper() and sentence_start else other
-
-    return _SWITCH_PATTERN.sub(swap, text)
 
 
 def _pronoun_names() -> set[str]:

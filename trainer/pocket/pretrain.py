@@ -1,6 +1,6 @@
 """Trains the pocket model from scratch: ``python -m trainer.pocket.pretrain --data FOLDER --out FOLDER``.
 
-The run is resumable: it saves a checkpoint every few minutes and continues from it. Learning rate: warm-up, constant, then
+The run is resumable: it saves a checkpoint every few hundred steps and continues from it. Learning rate: warm-up, constant, then
 a linear decay over the last part of ``--tokens``, so a run can be prolonged from any checkpoint of its constant phase.
 """
 
@@ -9,16 +9,15 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Queue
 from random import Random
-from threading import Thread
+from typing import Any
 
 import torch
+from torch import distributed
 from torch.nn import functional
-from transformers.modeling_outputs import BaseModelOutputWithPast
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from trainer.pocket.curriculum import Chat, Curriculum
@@ -27,13 +26,11 @@ from trainer.pocket.tokenizer import END, PAD, ROLES, train
 log = logging.getLogger("tutee.pretrain")
 PROMPT_SHARE, PROMPT_WEIGHT = 0.2, 0.6  # of what user and system say a fifth counts, at this weight: it teaches the language
 VOCABULARY = 4096
+MICRO_TOKENS = 2048  # of one forward pass: what stays in the processor's caches
 SHAPE = {
     "hidden_size": 320, "num_hidden_layers": 6, "num_attention_heads": 5, "num_key_value_heads": 5, "intermediate_size": 864,
     "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "tie_word_embeddings": True,
 }  # fmt: skip
-
-
-Decoder = Callable[..., BaseModelOutputWithPast]
 
 
 @dataclass(frozen=True)
@@ -67,60 +64,92 @@ def main() -> None:
     parser.add_argument("--batch-tokens", type=int, default=8192)
     parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--save-minutes", type=float, default=5)
+    parser.add_argument("--processes", type=int, default=2, help="one thread each")
+    parser.add_argument("--save-steps", type=int, default=250)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     pretrain(arguments)
 
 
 def pretrain(options: argparse.Namespace) -> None:
-    """The whole run, from tokenizer to exported model."""
+    """The whole run, from tokenizer to exported model, on ``--processes`` processes of one thread each.
+
+    One thread a process and one exchange of gradients a step: threads that meet at every operation stand still on a busy machine.
+    """
     options.out.mkdir(parents=True, exist_ok=True)
+    _tokenizer(options.out, options.data, options.seed)
+    store = options.out / "rendezvous"
+    store.unlink(missing_ok=True)
+    torch.multiprocessing.spawn(_worker, (options, store), nprocs=options.processes)
+
+
+def _worker(rank: int, options: argparse.Namespace, store: Path) -> None:
+    torch.set_num_threads(1)
+    logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
+    distributed.init_process_group("gloo", init_method=f"file://{store.resolve()}", rank=rank, world_size=options.processes)
     torch.manual_seed(options.seed)
     checkpoint = _load(options.out)
-    curriculum = Curriculum(options.data, options.seed + (checkpoint["tokens"] if checkpoint else 0))
-    tokenizer = _tokenizer(options.out, curriculum)
+    tokens = checkpoint["tokens"] if checkpoint else 0
+    curriculum = Curriculum(options.data, options.seed + tokens + rank)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(options.out / "tokenizer")
     model = _model(tokenizer)
     master = [p.detach().clone() for p in model.parameters()]  # float32 masters of bfloat16 weights
     model.to(torch.bfloat16)
-    optimizers = _optimizers(model, master, options.rate)
-    tokens = 0
+    optimizers = _optimizers(model, master, options.rate, rank)
     if checkpoint:
-        tokens = checkpoint["tokens"]
         for own, saved in zip(master, checkpoint["master"], strict=True):
             own.copy_(saved)
-        for optimizer, state in zip(optimizers, checkpoint["optimizers"], strict=True):
-            optimizer.load_state_dict(state)
+        state = options.out / f"optimizers-{rank}.pt"
+        if state.exists():
+            for optimizer, saved in zip(optimizers, torch.load(state, weights_only=True), strict=True):
+                optimizer.load_state_dict(saved)
     _copy(master, model)
-    decoder = torch.compile(model.model, dynamic=True)
     schedule = Schedule(options.tokens)
-    batches = _in_background(_batches(curriculum, tokenizer, options.batch_tokens))
+    batches = _batches(curriculum, tokenizer, MICRO_TOKENS)
+    parts = max(1, options.batch_tokens // MICRO_TOKENS // options.processes)
     step, saved_at, told_at, told_tokens, losses = 0, time.monotonic(), time.monotonic(), tokens, []
     while tokens < options.tokens:
-        batch = batches.get()
-        loss = _loss(model, decoder, batch)
-        loss.backward()
-        for own, weight in zip(master, model.parameters(), strict=True):
-            own.grad = weight.grad.float() if weight.grad is not None else None
-            weight.grad = None
+        for _ in range(parts):
+            loss = _loss(model, next(batches)) / parts
+            loss.backward()
+            losses.append(float(loss.detach()))
+        _share_gradients(model, master, options.processes)
+        tokens += parts * MICRO_TOKENS * options.processes
         torch.nn.utils.clip_grad_norm_(master, 1.0)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * schedule.at(tokens)
             optimizer.step()
-        _copy(master, model)
-        tokens, step = tokens + batch.tokens, step + 1
-        losses.append(float(loss.detach()))
+        _share_weights(model, master, options.processes)
+        step += 1
         if step % 50 == 0:
             now = time.monotonic()
             rate = (tokens - told_tokens) / (now - told_at)
-            log.info("tokens %.2f M, loss %.4f, %.0f tokens/s", tokens / 1e6, sum(losses[-50:]) / 50, rate)
+            log.info("tokens %.2f M, loss %.4f, %.0f tokens/s", tokens / 1e6, sum(losses[-50 * parts :]) / 50, rate)
             told_at, told_tokens = now, tokens
-        if time.monotonic() - saved_at > options.save_minutes * 60:
-            _save(options.out, tokens, master, optimizers)
-            saved_at = time.monotonic()
-    _save(options.out, tokens, master, optimizers)
-    export(model, tokenizer, options.out / "model")
+        if step % options.save_steps == 0 or tokens >= options.tokens:
+            _save(options.out, rank, tokens, master, optimizers)
+    if rank == 0:
+        export(model, tokenizer, options.out / "model")
+
+
+def _share_gradients(model: LlamaForCausalLM, master: list[torch.Tensor], processes: int) -> None:
+    """The mean of all processes' gradients, in float32, on the masters."""
+    flat = torch.cat([p.grad.float().flatten() for p in model.parameters() if p.grad is not None])
+    distributed.all_reduce(flat)
+    for own, part, weight in zip(master, flat.div_(processes).split([p.numel() for p in master]), model.parameters(), strict=True):
+        own.grad = part.view_as(own)
+        weight.grad = None
+
+
+def _share_weights(model: LlamaForCausalLM, master: list[torch.Tensor], processes: int) -> None:
+    """Each process has updated its share of the matrices; now all have all, in float32 and in the model's bfloat16."""
+    for owner in range(processes):
+        mine = [p for i, p in enumerate(_inner(model, master)) if i % processes == owner]
+        flat = torch.cat([p.flatten() for p in mine])
+        distributed.broadcast(flat, src=owner)
+        for own, part in zip(mine, flat.split([p.numel() for p in mine]), strict=True):
+            own.copy_(part.view_as(own))
+    _copy(master, model)
 
 
 def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -170,20 +199,9 @@ def _batches(curriculum: Curriculum, tokenizer: PreTrainedTokenizerFast, budget:
             yield Batch(table, weights, sum(min(length, len(ids)) for ids, _ in group))
 
 
-def _in_background(batches: Iterator[Batch]) -> Queue[Batch]:
-    queue: Queue[Batch] = Queue(maxsize=8)
-
-    def fill() -> None:
-        for batch in batches:
-            queue.put(batch)
-
-    Thread(target=fill, daemon=True).start()
-    return queue
-
-
-def _loss(model: LlamaForCausalLM, decoder: Decoder, batch: Batch) -> torch.Tensor:
+def _loss(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
     """Weighted cross-entropy over the positions that count."""
-    hidden = decoder(input_ids=batch.ids[:, :-1], use_cache=False).last_hidden_state  # right padding: causality hides it
+    hidden = model.model(input_ids=batch.ids[:, :-1], use_cache=False).last_hidden_state  # right padding: causality hides it
     weights = batch.weights[:, 1:].flatten()
     counted = weights.nonzero().squeeze(1)
     logits = model.lm_head(hidden.flatten(0, 1)[counted]).float()
@@ -191,12 +209,18 @@ def _loss(model: LlamaForCausalLM, decoder: Decoder, batch: Batch) -> torch.Tens
     return (losses * weights[counted]).sum() / weights.sum()
 
 
-def _optimizers(model: LlamaForCausalLM, master: list[torch.Tensor], rate: float) -> list[torch.optim.Optimizer]:
-    """Muon (Jordan 2024) for the matrices inside the layers, AdamW for embeddings and norms."""
-    names = [name for name, _ in model.named_parameters()]
-    inner = [p for n, p in zip(names, master, strict=True) if p.ndim == 2 and "embed" not in n]
-    outer = [p for n, p in zip(names, master, strict=True) if p.ndim != 2 or "embed" in n]
-    muon = torch.optim.Muon(inner, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
+def _inner(model: LlamaForCausalLM, master: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The matrices inside the layers."""
+    return [p for (name, _), p in zip(model.named_parameters(), master, strict=True) if p.ndim == 2 and "embed" not in name]
+
+
+def _optimizers(model: LlamaForCausalLM, master: list[torch.Tensor], rate: float, rank: int) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan 2024) for this process's share of the matrices inside the layers, AdamW for embeddings and norms."""
+    inner = _inner(model, master)
+    known = {id(p) for p in inner}
+    outer = [p for p in master if id(p) not in known]
+    share = [p for i, p in enumerate(inner) if i % distributed.get_world_size() == rank]
+    muon = torch.optim.Muon(share, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
     adam = torch.optim.AdamW(outer, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, foreach=True)
     for optimizer in (muon, adam):
         for group in optimizer.param_groups:
@@ -216,21 +240,25 @@ def _copy(master: list[torch.Tensor], model: torch.nn.Module) -> None:
         torch._foreach_copy_(list(model.parameters()), master)
 
 
-def _tokenizer(out: Path, curriculum: Curriculum) -> PreTrainedTokenizerFast:
+def _tokenizer(out: Path, data: Path, seed: int) -> None:
     folder = out / "tokenizer"
     if not folder.exists():
-        chats = curriculum.chats()
+        chats = Curriculum(data, seed).chats()
         train((m["content"] for _ in range(40_000) for m in next(chats).messages), VOCABULARY).save_pretrained(folder)
-    return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
-def _save(out: Path, tokens: int, master: list[torch.Tensor], optimizers: list[torch.optim.Optimizer]) -> None:
-    partial = out / "checkpoint.partial"
-    torch.save({"tokens": tokens, "master": master, "optimizers": [o.state_dict() for o in optimizers]}, partial)
-    partial.replace(out / "checkpoint.pt")
+def _save(out: Path, rank: int, tokens: int, master: list[torch.Tensor], optimizers: list[torch.optim.Optimizer]) -> None:
+    """Rank 0 saves the weights, each its own optimizers' state: a resumed run may lose a step of momentum, never weights."""
+    content: dict[str, object] = {f"optimizers-{rank}.pt": [o.state_dict() for o in optimizers]}
+    if rank == 0:
+        content["checkpoint.pt"] = {"tokens": tokens, "master": master}
+    for name, value in content.items():
+        partial = out / f"{name}.partial"
+        torch.save(value, partial)
+        partial.replace(out / name)
 
 
-def _load(out: Path) -> dict | None:
+def _load(out: Path) -> dict[str, Any] | None:
     path = out / "checkpoint.pt"
     return torch.load(path, weights_only=True) if path.exists() else None
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import op
 from sqlalchemy import CheckConstraint, inspect, text
 
 from storage.errors import DatabaseUnavailableError
@@ -86,8 +87,6 @@ def test_upgrading_again_keeps_what_is_stored(database: Database, repositories: 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from alembic import op
-
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("power cut")
 
@@ -103,23 +102,36 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
     database.close()
 
 
-def upgrade_in_process(url: str, start: multiprocessing.synchronize.Barrier) -> None:
-    database = Database(url)
-    start.wait()
-    database.upgrade()
-    database.close()
+def upgrade_in_process(urls: list[str], start: multiprocessing.synchronize.Barrier) -> None:
+    for url in urls:
+        database = Database(url)
+        start.wait()
+        try:
+            database.upgrade()
+        except BaseException:
+            start.abort()  # or the others would wait for this one for ever
+            raise
+        database.close()
 
 
-def test_several_processes_may_upgrade_at_once(database_url: str) -> None:
+def upgrade_in_processes(urls: list[str]) -> list[int | None]:
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(4)
-    processes = [context.Process(target=upgrade_in_process, args=(database_url, start)) for _ in range(4)]
+    processes = [context.Process(target=upgrade_in_process, args=(urls, start)) for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
+    return [process.exitcode for process in processes]
 
-    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+
+def test_several_processes_may_upgrade_at_once(database_url: str) -> None:
+    assert upgrade_in_processes([database_url]) == [0, 0, 0, 0]
+
+
+def test_several_processes_may_create_sqlite_files_at_once(tmp_path: Path) -> None:
+    """Switching a new file to WAL collides only now and then, hence many files."""
+    assert upgrade_in_processes([f"sqlite:///{tmp_path}/{number}.db" for number in range(15)]) == [0, 0, 0, 0]
 
 
 def test_several_threads_may_upgrade_at_once(database_url: str) -> None:

@@ -1,0 +1,33 @@
+# One target per thing people do. Needs Python 3.11 or newer with venv and pip, and make; nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.tutee-installed
+
+.PHONY: setup run test lint bench clean
+.DEFAULT_GOAL := setup
+
+setup: $(STAMP)  ## everything that is needed, into .venv; a second run does nothing
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: setup  ## set up, start everything, chat in this terminal
+	$(BIN)/tutee up
+
+lint: setup  ## style, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## every check and every test
+	$(BIN)/python -m pytest
+
+bench: setup  ## speed, side by side with the alternatives that are installed
+	$(BIN)/tutee bench engine
+	$(BIN)/tutee bench training
+	$(BIN)/tutee bench jobs
+
+clean:  ## what the checks leave behind; not .venv and not anybody's data
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

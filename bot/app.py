@@ -1,0 +1,48 @@
+"""What the bot works with, chosen by bot/wiring.py and handed to every part that needs it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.engine_client import EngineClient
+from storage.artifacts import ArtifactStore
+from storage.repositories import Repositories
+from trainer.contracts import Event
+from trainer.settings import Settings
+
+
+class LessonQueue(Protocol):
+    """Where work that outlives a message goes: `bot.queue.JobQueue`, or a recording one in tests.
+
+    Putting the same id on it again while its job is alive changes nothing. Rows are the truth: what could not be put on it is swept up later.
+    """
+
+    def enqueue_lesson(self, lesson_id: int) -> bool:
+        """Have the lesson learned; True if it is newly queued."""
+
+    def enqueue_answer(self, exchange_id: int) -> bool:
+        """Have the waiting message answered as soon as the engine can; True if it is newly queued."""
+
+    def cancel_lesson(self, lesson_id: int) -> bool:
+        """Take the lesson off the queue; False where it has begun, and then it stops at its next stage."""
+
+    def answering(self, exchange_id: int) -> AbstractContextManager[bool]:
+        """Held while a message is being answered, so that nobody else answers it; False inside where somebody does."""
+
+    def events(self, after: str = "$", stop: threading.Event | None = None) -> Iterator[tuple[str, Event]]:
+        """Events after that entry (`$`: from now on), each with its entry's id; waits for more until `stop` is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One installation, seen from the bot."""
+
+    settings: Settings
+    repositories: Repositories
+    artifacts: ArtifactStore
+    queue: LessonQueue
+    engine: EngineClient

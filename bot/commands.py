@@ -1,0 +1,191 @@
+"""Reads what a message asks for: a lesson, a command or just chat."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from bot import texts
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A message to the model."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Learn:
+    """`[Learn] …`; the text may be empty, when a file says it all."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class React:
+    """A thumb for the last answer, perhaps with what it should have said."""
+
+    kind: Literal["up", "down"]
+    correction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Take the lesson of this number out of the model."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Answer from an earlier version again; 0 is the base model."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Ask several versions the same question."""
+
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Write everything of the user's into a folder (None: one of our own)."""
+
+    directory: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteMe:
+    """Delete everything of the user's; asked back once unless `confirmed`."""
+
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AttachFile:
+    """Attach a file to the next message."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """List the lessons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Tell which version is live and which there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop the lessons that are not finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewConversation:
+    """Start another conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agree:
+    """Consent to being learned from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """Explain what can be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A command that cannot be followed; `reason` is the sentence to show."""
+
+    reason: str
+
+
+Command = (
+    Chat | Learn | React | Forget | Rollback | Compare | Export | DeleteMe | AttachFile
+    | Lessons | Model | Cancel | NewConversation | Agree | Help | Malformed
+)  # fmt: skip
+
+
+def parse(text: str) -> Command:
+    """What the text asks for. Never raises: what makes no sense is Malformed, and says why."""
+    text = text.strip()
+    if lesson := _LEARN.match(text):
+        return Learn(text[lesson.end() :].strip())
+    if not _COMMAND.match(text):
+        return Chat(text)
+    name, _, argument = text.partition(" ")
+    read = _COMMANDS.get(name.lower())
+    return read(argument.strip()) if read else Malformed(_unknown(name))
+
+
+_LEARN = re.compile(r"\[\s*learn\s*\]\s*:?", re.IGNORECASE)
+_COMMAND = re.compile(r"/[A-Za-z][\w-]*(\s|$)")  # "/usr/bin is full" and "/ 2" are chat
+_UP, _DOWN = ("👍", "+1", "up"), ("👎", "-1", "down")
+
+
+def _react(argument: str) -> Command:
+    for kind, thumbs in (("up", _UP), ("down", _DOWN)):
+        for thumb in thumbs:
+            if argument.lower().startswith(thumb):
+                # A thumb may carry a skin tone or a variation selector, which say nothing more.
+                rest = argument[len(thumb) :].lstrip("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff\ufe0f")
+                if rest and not rest[0].isspace() and thumb.isascii():
+                    continue
+                return React("up" if kind == "up" else "down", rest.strip() or None)
+    return Malformed(texts.REACT_USAGE)
+
+
+def _forget(argument: str) -> Command:
+    number = re.fullmatch(r"#?(\d{1,9})", argument)
+    return Forget(int(number[1])) if number else Malformed(texts.FORGET_USAGE)
+
+
+def _rollback(argument: str) -> Command:
+    if argument.lower() == "base":
+        return Rollback(0)
+    number = re.fullmatch(r"(?:user-\d+-)?v?(\d{1,9})", argument.lower())
+    return Rollback(int(number[1])) if number else Malformed(texts.ROLLBACK_USAGE)
+
+
+def _compare(argument: str) -> Command:
+    return Compare(argument) if argument else Malformed(texts.COMPARE_USAGE)
+
+
+def _file(argument: str) -> Command:
+    path = argument.strip("\"'")
+    return AttachFile(path) if path else Malformed(texts.FILE_USAGE)
+
+
+_COMMANDS: dict[str, Callable[[str], Command]] = {
+    "/learn": Learn,
+    "/react": _react,
+    "/forget": _forget,
+    "/rollback": _rollback,
+    "/compare": _compare,
+    "/export": lambda argument: Export(argument.strip("\"'") or None),
+    "/delete-me": lambda argument: DeleteMe(argument.lower() == "yes"),
+    "/file": _file,
+    "/lessons": lambda _: Lessons(),
+    "/model": lambda _: Model(),
+    "/cancel": lambda _: Cancel(),
+    "/new": lambda _: NewConversation(),
+    "/agree": lambda _: Agree(),
+    "/help": lambda _: Help(),
+}
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name.lower(), _COMMANDS, 1, cutoff=0.5)
+    return texts.unknown_command(name, near[0] if near else None)

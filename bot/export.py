@@ -1,0 +1,68 @@
+"""Everything of a user's, written out or deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bot import texts
+from bot.app import App
+from bot.errors import EngineError, ExportFailed
+from storage.errors import ArtifactMissingError
+from storage.records import UserRecord
+
+
+def export(app: App, user: UserRecord, directory: str | None, now: datetime) -> Path:
+    """Write the user's rows as JSON lines and the live adapter's files into a new folder, and return it.
+
+    None: a folder of our own in the data folder. Raises ExportFailed.
+    """
+    ours = app.settings.data / "exports" / f"user-{user.id}-{now:%Y%m%d-%H%M%S}"
+    folder = Path(directory).expanduser().resolve() if directory else ours
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ExportFailed(texts.export_not_empty(str(folder)))
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_rows(app, user, folder)
+        if user.live_version is not None:
+            shutil.copytree(app.artifacts.path(user.live_version), folder / user.live_version)
+    except (OSError, ArtifactMissingError) as error:
+        why = (error.strerror or type(error).__name__) if isinstance(error, OSError) else error.user_message
+        raise ExportFailed(texts.export_failed(str(folder), why.rstrip(".").lower())) from error
+    return folder
+
+
+async def delete(app: App, user: UserRecord) -> None:
+    """Stop the user's lessons and delete every row and adapter file of theirs; their name is free for a new beginning."""
+    for lesson in await asyncio.to_thread(app.repositories.lessons.unfinished_of_user, user.id):
+        await asyncio.to_thread(app.queue.cancel_lesson, lesson.id)
+    # Rows go first: from then on nobody is answered by these versions, so the engine can let go of them, and then the files can go.
+    for name in await asyncio.to_thread(app.repositories.users.delete, user.id):
+        try:
+            await app.engine.unload(name)
+        except EngineError:
+            pass  # it is away, or never held this version
+        await asyncio.to_thread(app.artifacts.delete, name)
+
+
+def _write_rows(app: App, user: UserRecord, folder: Path) -> None:
+    stored = app.repositories
+    lessons = stored.lessons.of_user(user.id)
+    examples = [{"lesson": each.number, **asdict(example)} for each in lessons for example in stored.lessons.examples(each.id)]
+    _write(folder / "user.jsonl", [{**asdict(user), "consents": [asdict(each) for each in stored.users.consents(user.id)]}])
+    _write(folder / "lessons.jsonl", map(asdict, lessons))
+    _write(folder / "examples.jsonl", examples)
+    _write(folder / "versions.jsonl", map(asdict, stored.adapters.of_user(user.id)))
+    _write(folder / "exchanges.jsonl", map(asdict, stored.exchanges.of_user(user.id)))
+    _write(folder / "feedback.jsonl", map(asdict, stored.feedback.of_user(user.id)))
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)

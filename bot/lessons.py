@@ -1,0 +1,128 @@
+"""What users do with lessons: submit, list, cancel, forget, roll back. A row, then a job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from bot import texts
+from bot.app import App
+from bot.errors import AttachmentRefused, ConsentMissing, LessonRefused, NothingThere
+from bot.messages import Attachment, InboundMessage
+from storage.errors import UnknownVersionError
+from storage.records import LessonRecord, UserRecord
+
+TEXT_FILES = (".txt", ".md")
+BIGGEST_FILE = 20_000_000  # bytes; more than any text that a lesson can take, so that reading it whole is harmless
+
+_POINTS_TO_FILE = re.compile(
+    r"(please\s+)?(read|learn|study|remember)?\s*(from\s+)?(this|it|that|these|the(\s+attached)?)?\s*(file|text|document|notes?)?\W*",
+    re.IGNORECASE,
+)
+_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd\ud800-\udfff]")
+
+
+class Teaching:
+    """Everybody's lessons."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._repositories = app.repositories
+
+    def submit(self, user: UserRecord, message: InboundMessage, text: str) -> tuple[LessonRecord, bool]:
+        """Keep the lesson and have it learned; True if it is new, False where the same message was delivered before.
+
+        Raises ConsentMissing, AttachmentRefused or LessonRefused.
+        """
+        self._require_consent(user, message)
+        material = _material(text, message.attachments)
+        self._require_teachable(material)
+        here = self._repositories.conversations.current(user.id, message.platform, message.channel)
+        lesson, is_new = self._repositories.lessons.create(
+            user.id,
+            "instruction",
+            material,
+            dedupe_key=f"{message.platform}:{message.message_id}",
+            platform=message.platform,
+            channel=message.channel,
+            conversation_id=here.id,
+            source=", ".join(each.name for each in message.attachments) or None,
+        )
+        if not lesson.is_finished:  # also for a redelivery: the row may be there without its job, after a crash between the two
+            self._app.queue.enqueue_lesson(lesson.id)
+        return lesson, is_new
+
+    def agree(self, user: UserRecord) -> None:
+        """Record the user's consent."""
+        self._repositories.users.record_consent(user.id, texts.CONSENT_VERSION)
+
+    def cancel(self, user: UserRecord) -> tuple[LessonRecord, ...]:
+        """Stop all of the user's unfinished lessons; those that were stopped."""
+        unfinished = self._repositories.lessons.unfinished_of_user(user.id)
+        return tuple(lesson for lesson in unfinished if self._stop(lesson))
+
+    def roll_back(self, user: UserRecord, number: int) -> str:
+        """Make that version live (0: the base model); the sentence that says so. Raises NothingThere."""
+        try:
+            return texts.rolled_back(self._repositories.adapters.roll_back(user.id, number))
+        except UnknownVersionError as error:
+            raise NothingThere(texts.no_such_version(number)) from error
+
+    def forget(self, user: UserRecord, number: int) -> str:
+        """What can be said about forgetting that lesson. Raises NothingThere."""
+        if self._repositories.lessons.by_number(user.id, number) is None:
+            raise NothingThere(texts.no_such_lesson(number))
+        return texts.FORGET_NOT_YET
+
+    def overview(self, user: UserRecord) -> str:
+        """The user's lessons with their states."""
+        return texts.lessons(self._repositories.lessons.of_user(user.id))
+
+    def versions(self, user: UserRecord) -> str:
+        """The live version and the others that ever went live."""
+        published = [each for each in self._repositories.adapters.of_user(user.id) if each.published_at]
+        numbers = {lesson.id: lesson.number for lesson in self._repositories.lessons.of_user(user.id)}
+        return texts.model(self._repositories.adapters.live(user.id), published, numbers)
+
+    def _stop(self, lesson: LessonRecord) -> bool:
+        # The row first: a worker that has begun reads it at its next stage, whatever becomes of the job.
+        stopped = self._repositories.lessons.finish(lesson.id, "cancelled")
+        self._app.queue.cancel_lesson(lesson.id)
+        return stopped
+
+    def _require_consent(self, user: UserRecord, message: InboundMessage) -> None:
+        if self._repositories.users.has_consent(user.id, texts.CONSENT_VERSION):
+            return
+        if not message.operator:
+            raise ConsentMissing(texts.CONSENT)
+        self.agree(user)
+
+    def _require_teachable(self, material: str) -> None:
+        limit = self._app.settings.lesson.max_characters
+        if not any(character.isalnum() for character in material):
+            raise LessonRefused(texts.LESSON_EMPTY)
+        if _NOT_TEXT.search(material):
+            raise LessonRefused(texts.LESSON_NOT_TEXT)
+        if len(material) > limit:
+            raise LessonRefused(texts.lesson_too_long(len(material), limit))
+
+
+def text_of(attachment: Attachment) -> str:
+    """What a text file says. Raises AttachmentRefused for other kinds of files."""
+    if PurePath(attachment.name).suffix.lower() not in TEXT_FILES:
+        raise AttachmentRefused(texts.file_unsupported(attachment.name, TEXT_FILES))
+    if len(attachment.content) > BIGGEST_FILE:
+        raise AttachmentRefused(texts.file_too_big(attachment.name, BIGGEST_FILE))
+    try:
+        text = attachment.content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AttachmentRefused(texts.file_not_text(attachment.name)) from error
+    return text.replace("\r\n", "\n").strip()
+
+
+def _material(text: str, attachments: Sequence[Attachment]) -> str:
+    """The words and the files' texts; words that only point to the file ("read this") teach nothing."""
+    files = [text_of(each) for each in attachments]
+    words = [] if files and _POINTS_TO_FILE.fullmatch(text) else [text]
+    return "\n\n".join(part for part in (*words, *files) if part)

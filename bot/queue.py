@@ -1,0 +1,211 @@
+"""Work that outlives a message, as RQ jobs in Redis; and the events that tell how it goes on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any, cast
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, Retry
+from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.job import Job, JobStatus
+from rq.scheduler import RQScheduler
+from rq.serializers import JSONSerializer
+
+from trainer.contracts import (
+    ANSWER_JOB,
+    CHAT_QUEUE,
+    EVENT_STREAM,
+    LESSON_JOB,
+    LESSON_QUEUE,
+    Event,
+    answer_job_id,
+    cancel_key,
+    decode,
+    lesson_job_id,
+    publish,
+)
+from trainer.lease import Lease, answering
+
+log = logging.getLogger(__name__)
+
+LESSON_TIMEOUT_S = 12 * 3600  # a document on a large model without a GPU; a stuck lesson must end some day
+ANSWER_TIMEOUT_S = 600
+# A lesson that raised is tried again soon: the usual reason is a neighbour that restarts. The sweeper goes on where
+# these end, until the lesson has used up its attempts.
+LESSON_RETRY = (2, 10, 30)
+ANSWER_RETRY = (1, 2, 5, 10, 30)
+ANSWER_RETRIES = 2000  # with the last interval, most of a day: a message waits for an engine that is away, it is not dropped
+FAILED_JOB_S = 3600  # how long the traceback of a failed job can be looked up
+CANCEL_S = 24 * 3600  # by then nobody can be running the lesson any more
+ACTIVE = frozenset({JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED, JobStatus.DEFERRED})
+BLOCK_MS = 1000  # below the client's socket timeout of 5 s; also how soon `stop` is noticed
+LONGEST_PAUSE_S = 5.0
+
+
+class JobQueue:
+    """All queues on one Redis; safe to share between threads.
+
+    Nothing here is the truth: that is the rows. So an unreachable Redis is logged, never raised, and the sweeper
+    queues what is missing as soon as Redis is back.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self._queues = {name: Queue(name, connection=redis, serializer=JSONSerializer) for name in (LESSON_QUEUE, CHAT_QUEUE)}
+
+    def enqueue_lesson(self, lesson_id: int) -> bool:
+        """Have the lesson learned. False, and nothing changes, while its job waits or runs, or while Redis is away."""
+        with _logging_outages("queue a lesson"):
+            return self._enqueue(LESSON_QUEUE, LESSON_JOB, lesson_id, lesson_job_id(lesson_id))
+        return False
+
+    def enqueue_answer(self, exchange_id: int) -> bool:
+        """Have the waiting message answered. False as for lessons."""
+        with _logging_outages("queue a message"):
+            return self._enqueue(CHAT_QUEUE, ANSWER_JOB, exchange_id, answer_job_id(exchange_id))
+        return False
+
+    def cancel_lesson(self, lesson_id: int) -> bool:
+        """Ask for the lesson to stop. True: it was still waiting, and its job is gone; False: a worker may have it."""
+        with _logging_outages("cancel a lesson"):
+            self.redis.set(cancel_key(lesson_id), 1, ex=CANCEL_S)
+            job_id = lesson_job_id(lesson_id)
+            if job_id in self.waiting(LESSON_QUEUE):
+                self._delete(job_id)
+                return True
+        return False
+
+    def cancelled(self, lesson_id: int) -> bool:
+        """Whether somebody asked for the lesson to stop."""
+        with _logging_outages("look for a cancellation"):
+            return bool(self.redis.exists(cancel_key(lesson_id)))
+        return False
+
+    def answering(self, exchange_id: int) -> Lease:
+        """Hold this around an answer that is being streamed, so that the sweeper does not queue its message meanwhile."""
+        return answering(self.redis, exchange_id)
+
+    def publish(self, event: Event) -> None:
+        """Tell every bot process."""
+        with _logging_outages("publish an event"):
+            publish(self.redis, event)
+
+    def events(self, after: str = "$", stop: threading.Event | None = None) -> Iterator[tuple[str, Event]]:
+        """Events after that entry ("0": all that are kept; "$": from this call on), each with its entry's id.
+
+        Waits for more without end, or until about a second after `stop` is set; outages of Redis are waited out.
+        """
+        stop = stop or threading.Event()
+        return self._read_events(self._newest_entry() if after == "$" else after, stop)
+
+    def waiting(self, queue: str) -> set[str]:
+        """Ids of all jobs that wait in the queue, or for their next attempt. Raises RedisError."""
+        ids = [*self._queues[queue].get_job_ids(), *self._queues[queue].scheduled_job_registry.get_job_ids()]
+        return {str(job_id) for job_id in ids}
+
+    def enqueue_again(self, queue: str, row_id: int) -> None:
+        """Queue a job afresh that was found missing, whatever is left of it. Raises RedisError."""
+        path, name = (LESSON_JOB, lesson_job_id) if queue == LESSON_QUEUE else (ANSWER_JOB, answer_job_id)
+        self._delete(name(row_id))
+        self._enqueue(queue, path, row_id, name(row_id))
+
+    def move_due(self) -> None:
+        """Put jobs whose next attempt is due back into their queue. Raises RedisError.
+
+        RQ would do it in a process that it forks, which a worker that has used torch must not do.
+        """
+        scheduler = RQScheduler(list(self._queues.values()), self.redis, serializer=JSONSerializer, logging_level="WARNING")
+        scheduler.prepare_registries(self._queues)
+        scheduler.enqueue_scheduled_jobs()
+
+    def _enqueue(self, queue: str, path: str, row_id: int, job_id: str) -> bool:
+        for _ in range(2):
+            try:
+                self._queues[queue].enqueue(path, args=(row_id,), **_options(queue, job_id))
+            except DuplicateJobError:
+                if self._status(job_id) in ACTIVE:
+                    return False
+                self._delete(job_id)  # the remains of one that failed
+            else:
+                return True
+        return False
+
+    def _status(self, job_id: str) -> JobStatus | None:
+        try:
+            return Job.fetch(job_id, self.redis, serializer=JSONSerializer).get_status(refresh=False)
+        except NoSuchJobError:
+            return None
+
+    def _delete(self, job_id: str) -> None:
+        try:
+            Job.fetch(job_id, self.redis, serializer=JSONSerializer).delete()
+        except NoSuchJobError:
+            for queue in self._queues.values():
+                queue.remove(job_id)
+
+    def _newest_entry(self) -> str:
+        with _logging_outages("find the newest event"):
+            newest = cast(list[tuple[bytes, Any]], self.redis.xrevrange(EVENT_STREAM, count=1))
+            return newest[0][0].decode() if newest else "0"
+        return "$"
+
+    def _read_events(self, after: str, stop: threading.Event) -> Iterator[tuple[str, Event]]:
+        pause = 0.1
+        while not stop.is_set():
+            try:
+                found = cast(Any, self.redis.xread({EVENT_STREAM: after}, count=100, block=BLOCK_MS))
+                pause = 0.1
+            except RedisError as error:
+                log.warning("events cannot be read, trying again, seconds=%.1f error=%s", pause, error)
+                stop.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+                continue
+            for after, event in _decoded(found):
+                if event is not None:
+                    yield after, event
+
+
+def _options(queue: str, job_id: str) -> dict[str, Any]:
+    lesson = queue == LESSON_QUEUE
+    retry = Retry(len(LESSON_RETRY), list(LESSON_RETRY)) if lesson else Retry(ANSWER_RETRIES, list(ANSWER_RETRY))
+    return {
+        "job_id": job_id,
+        "unique": True,
+        "retry": retry,
+        "job_timeout": LESSON_TIMEOUT_S if lesson else ANSWER_TIMEOUT_S,
+        "result_ttl": 0,  # the row has the result; and a job that is gone can be queued again
+        "failure_ttl": FAILED_JOB_S,
+    }
+
+
+def _decoded(found: Any) -> Iterator[tuple[str, Event | None]]:
+    """Entries of an answer to XREAD, which is a mapping in Redis' newer protocol and a list in the older one."""
+    streams = found.values() if isinstance(found, dict) else [entries for _, entries in found or ()]
+    for entries in streams:
+        # the newer protocol wraps the entries once more
+        for entry_id, fields in entries[0] if entries and isinstance(entries[0], list) else entries:
+            try:
+                yield entry_id.decode(), decode(fields[b"event"])
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("an unknown event was left out, entry=%s error=%s", entry_id, error)
+                yield entry_id.decode(), None
+
+
+class _logging_outages:  # noqa: N801  (reads as the context manager that it is)
+    """Logs RedisError and goes on."""
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, RedisError):
+            log.warning("could not %s, error=%s", self._doing, error)
+            return True
+        return False

@@ -1,0 +1,69 @@
+"""Queues again what the rows say is unfinished and nobody works on: after a crash, a lost Redis, a failed job."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from redis.exceptions import RedisError
+
+from bot.queue import JobQueue
+from storage.errors import StorageError
+from storage.repositories import Repositories
+from storage.repositories.base import utc_now
+from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE, answer_job_id, answering_key, lesson_job_id, teaching_key
+from trainer.lease import is_held
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 2.0
+SUSPICION_SECONDS = 10  # a job found missing in two sweeps this near is really missing
+# A bot answers a message at once, holding its lease meanwhile: one that is this old and has none is nobody's.
+ANSWER_GRACE = timedelta(seconds=15)
+
+
+class Sweeper:
+    """Call it every second or so, from as many processes as you like: they take turns."""
+
+    def __init__(self, queue: JobQueue, repositories: Repositories, now: Callable[[], datetime] = utc_now) -> None:
+        self._queue = queue
+        self._repositories = repositories
+        self._now = now
+
+    def __call__(self) -> None:
+        """Move due retries; and, every two seconds, look for what is missing. Outages are logged: the next call is soon."""
+        try:
+            self._queue.move_due()
+            if self._queue.redis.set("tutee:sweep", 1, nx=True, px=int(SWEEP_SECONDS * 1000)):
+                self._sweep_lessons()
+                self._sweep_exchanges()
+        except (RedisError, StorageError) as error:
+            log.warning("the sweep was cut short, error=%s", error)
+
+    def _sweep_lessons(self) -> None:
+        lessons = self._repositories.lessons.unfinished()
+        if not lessons:
+            return
+        waiting = self._queue.waiting(LESSON_QUEUE)
+        for lesson in lessons:
+            if lesson_job_id(lesson.id) not in waiting and not is_held(self._queue.redis, teaching_key(lesson.user_id)):
+                self._requeue(LESSON_QUEUE, lesson.id, lesson_job_id(lesson.id))
+
+    def _sweep_exchanges(self) -> None:
+        settled = self._now() - ANSWER_GRACE
+        exchanges = [one for one in self._repositories.exchanges.pending() if one.created_at < settled]
+        if not exchanges:
+            return
+        waiting = self._queue.waiting(CHAT_QUEUE)
+        for exchange in exchanges:
+            if answer_job_id(exchange.id) not in waiting and not is_held(self._queue.redis, answering_key(exchange.id)):
+                self._requeue(CHAT_QUEUE, exchange.id, answer_job_id(exchange.id))
+
+    def _requeue(self, queue: str, row_id: int, job_id: str) -> None:
+        # A worker that has just taken the job from the queue has not said so yet: only a second look tells.
+        if self._queue.redis.set(f"tutee:missing:{job_id}", 1, nx=True, ex=SUSPICION_SECONDS):
+            return
+        self._queue.enqueue_again(queue, row_id)
+        self._queue.redis.delete(f"tutee:missing:{job_id}")
+        log.info("queued again, job=%s", job_id)

@@ -1,0 +1,187 @@
+"""Writes a lesson's examples with the base model: self-instruct (Wang et al. 2022) grounded in the lesson's text.
+
+Pairs are written in both directions (question to answer, answer to question) from each passage and its rewrite, then filtered: the
+answer must stand in the passage, the teacher must give that same answer when it reads the passage and the question (round-trip
+consistency, Alberti et al. 2019), and near-duplicates go. Questions that the passage does not answer become neighbours, whose
+right answer is "I don't know". Some questions are held out as the quiz.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from storage.records import ExampleRecord
+from trainer import prompts
+from trainer.errors import NothingToTeachError
+from trainer.examples import contains, is_right, normal, says_unknown, switch_person
+from trainer.settings import LessonSettings
+from trainer.teacher import Teacher
+
+MAX_PASSAGES = 24
+MAX_QUESTION_WORDS = 28
+QUIZ, QUIZ_NEIGHBOURS = 6, 3
+_PAIR = re.compile(r"\s*Q(?:uestion)?\s*:\s*(?P<question>.+?)\s*\n+\s*A(?:nswer)?\s*:\s*(?P<answer>.+?)\s*(?:\n|$)", re.S)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question about a passage, the short answer it must have, and the teacher's whole reply."""
+
+    passage: str
+    question: str
+    answer: str
+    reply: str = ""
+
+
+def write_examples(
+    passages: Sequence[str], teacher: Teacher, settings: LessonSettings, on_progress: Callable[[float], None]
+) -> list[ExampleRecord]:
+    """Examples of all roles for ``passages``. ``on_progress`` gets the share done, 0 to 1.
+
+    Raises NothingToTeachError when no question survives the filters.
+    """
+    rng = Random(settings.seed)
+    passages = list(passages)[:MAX_PASSAGES]
+    samples = max(8, min(settings.samples, 4 * settings.samples // len(passages)))
+    candidates = _pairs(passages, teacher, samples, settings.seed)
+    on_progress(0.3)
+    rewrites = _rewrites(passages, teacher, settings.seed)
+    candidates += _more_questions(candidates, rewrites, teacher, samples, settings.seed)
+    on_progress(0.5)
+    known, unanswered = _round_trip(_distinct(candidates), teacher, settings.seed)
+    on_progress(0.8)
+    if not known:
+        raise NothingToTeachError("I could not turn that into questions I can learn from. Try saying it as a plain, full sentence.")
+    neighbours = _neighbours(passages, unanswered, teacher, settings)
+    on_progress(1.0)
+    return _assign_roles(known, rewrites, neighbours, settings, len(passages), rng)
+
+
+def passage_of(text: str, passages: Sequence[str]) -> str:
+    """The passage that shares most words with an example's text."""
+    words = set(normal(text).split())
+    return max(passages, key=lambda passage: len(words & set(normal(switch_person(passage)).split())))
+
+
+def _pairs(passages: Sequence[str], teacher: Teacher, samples: int, seed: int) -> list[_Asked]:
+    asked = [passage for passage in passages for _ in range(samples)]
+    replies = teacher.complete([prompts.write_pair(p) for p in asked], temperature=0.9, max_tokens=56, seed=seed)
+    found = []
+    for passage, reply in zip(asked, replies, strict=True):
+        match = _PAIR.match(reply)
+        if match and _fits(match["question"]) and _grounded(match["answer"], passage):
+            found.append(_Asked(passage, match["question"].strip(), match["answer"].strip()))
+    return found
+
+
+def _rewrites(passages: Sequence[str], teacher: Teacher, seed: int) -> dict[str, str]:
+    """Passage to a rewrite that keeps its names and numbers and adds none; a passage without a faithful one is left out."""
+    asked = [passage for passage in passages for _ in range(4)]
+    replies = teacher.complete([prompts.rewrite(p) for p in asked], temperature=0.7, max_tokens=96, seed=seed + 10_000)
+    return {
+        passage: reply
+        for passage, reply in zip(asked, replies, strict=True)
+        if normal(reply) != normal(passage) and _particulars(reply) == _particulars(passage)
+    }
+
+
+def _more_questions(pairs: Sequence[_Asked], rewrites: dict[str, str], teacher: Teacher, samples: int, seed: int) -> list[_Asked]:
+    """The other direction: for each answer found, more questions that it answers."""
+    counted = Counter((pair.passage, pair.answer) for pair in pairs)
+    asked: list[tuple[str, str, str]] = []
+    for passage in dict.fromkeys(pair.passage for pair in pairs):
+        answers = [answer for (p, answer), _ in counted.most_common() if p == passage][:8]
+        for index in range(samples):
+            text = rewrites.get(passage, passage) if index % 3 == 2 else passage
+            asked.append((passage, text, answers[index % len(answers)]))
+    conversations = [prompts.write_question(text, answer) for _, text, answer in asked]
+    replies = teacher.complete(conversations, temperature=1.0, max_tokens=36, seed=seed + 20_000)
+    return [
+        _Asked(passage, reply, answer)
+        for (passage, _, answer), reply in zip(asked, replies, strict=True)
+        if _fits(reply) and not contains(reply, answer)
+    ]
+
+
+def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tuple[list[_Asked], list[_Asked]]:
+    """Those whose answer the teacher confirms with the passage before it, and those that it cannot answer from the passage."""
+    brief = teacher.complete(
+        [prompts.chat([], prompts.briefly(c.question), c.passage) for c in candidates], temperature=0, max_tokens=24, seed=seed
+    )
+    full = teacher.complete([prompts.chat([], c.question, c.passage) for c in candidates], temperature=0, max_tokens=110, seed=seed)
+    known, unanswered = [], []
+    for candidate, short, reply in zip(candidates, brief, full, strict=True):
+        if says_unknown(reply):
+            unanswered.append(candidate)
+        elif _same(short, candidate.answer) and is_right(switch_person(reply), switch_person(candidate.answer)):
+            known.append(_Asked(candidate.passage, candidate.question, candidate.answer, reply))
+    return known, unanswered
+
+
+def _neighbours(passages: Sequence[str], unanswered: Sequence[_Asked], teacher: Teacher, settings: LessonSettings) -> list[str]:
+    """Questions next to the lesson that the teacher, reading it, cannot answer."""
+    count = max(4, 3 * settings.neighbours // len(passages))
+    asked = [passage for passage in passages for _ in range(count)]
+    questions = teacher.complete([prompts.write_neighbour(p) for p in asked], temperature=1.0, max_tokens=36, seed=settings.seed + 30_000)
+    pairs = [(p, q) for p, q in {normal(q): (p, q) for p, q in zip(asked, questions, strict=True)}.values() if _fits(q)]
+    replies = teacher.complete([prompts.chat([], q, p) for p, q in pairs], temperature=0, max_tokens=24, seed=settings.seed)
+    found = [question for (_, question), reply in zip(pairs, replies, strict=True) if says_unknown(reply)]
+    return list({normal(q): q for q in [*found, *(a.question for a in unanswered)]}.values())
+
+
+def _assign_roles(
+    known: list[_Asked], rewrites: dict[str, str], neighbours: list[str], settings: LessonSettings, passages: int, rng: Random
+) -> list[ExampleRecord]:
+    rng.shuffle(known)
+    rng.shuffle(neighbours)
+    by_answer: dict[str, list[_Asked]] = {}
+    for asked in known:
+        by_answer.setdefault(f"{asked.passage}\n{normal(asked.answer)}", []).append(asked)
+    groups = list(by_answer.values())
+    quiz = [group.pop() for group in groups if len(group) >= 3][: QUIZ * min(3, passages)]
+    if not quiz and len(known) > 1:
+        quiz = [groups[0].pop()]
+    train = [asked for round_ in zip(*[_padded(g, known) for g in groups], strict=True) for asked in round_ if asked is not None]
+    train = train[: settings.questions * min(4, passages)]
+    held_out = neighbours[:QUIZ_NEIGHBOURS] if len(neighbours) > 2 * QUIZ_NEIGHBOURS else neighbours[:1]
+    kept = neighbours[len(held_out) :][: settings.neighbours * min(4, passages)]
+    return [
+        *(ExampleRecord("train", a.question, a.reply) for a in train),
+        *(ExampleRecord("rewrite", passage, rewrite) for passage, rewrite in rewrites.items()),
+        *(ExampleRecord("neighbour", question, prompts.UNKNOWN) for question in kept),
+        *(ExampleRecord("quiz", a.question, switch_person(a.answer)) for a in quiz),
+        *(ExampleRecord("quiz", question, prompts.UNKNOWN) for question in held_out),
+    ]
+
+
+def _padded(group: list[_Asked], known: list[_Asked]) -> list[_Asked | None]:
+    return [*group, *([None] * (len(known) - len(group)))]
+
+
+def _distinct(candidates: Sequence[_Asked]) -> list[_Asked]:
+    return list({f"{c.passage}\n{normal(c.question)}": c for c in candidates}.values())
+
+
+def _fits(question: str) -> bool:
+    words = question.split()
+    return question.endswith(("?", ".")) and 2 <= len(words) <= MAX_QUESTION_WORDS and "\n" not in question
+
+
+def _grounded(answer: str, passage: str) -> bool:
+    return len(answer.split()) <= 14 and (contains(passage, answer) or contains(switch_person(passage), answer))
+
+
+def _same(short: str, answer: str) -> bool:
+    """Whether two short answers agree: one holds the other and is at most a few words longer."""
+    one, other = switch_person(short), switch_person(answer)
+    return (contains(one, other) or contains(other, one)) and abs(len(one.split()) - len(other.split())) <= 3
+
+
+def _particulars(text: str) -> set[str]:
+    """Numbers and names: what a faithful rewrite keeps."""
+    inner = re.findall(r"(?<![.!?] )(?<!^)\b[A-Z]\w+", text)
+    return {normal(word) for word in [*inner, *re.findall(r"\d[\w.:,-]*", text)]}

@@ -1,0 +1,140 @@
+"""Leases in Redis: who is at work on something, known to be alive; a dead holder's lease ends by itself."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import threading
+import uuid
+from pathlib import Path
+from types import TracebackType
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from trainer.contracts import answering_key, teaching_key
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 15.0  # how long work of a holder that died on another machine stays untouched
+
+# Only its holder may extend or end a lease: it may have run out and be somebody else's by now.
+_EXTEND = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
+_RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+
+
+def connect(url: str) -> Redis:
+    """A connection to `url` (redis://, rediss:// or unix://) that is opened at first use and again after it broke."""
+    # Three tries within about a second bridge a restart of a local Redis; longer outages are the caller's to wait out.
+    patience = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3)
+    return Redis.from_url(url, retry=patience, health_check_interval=30)
+
+
+class Lease:
+    """`with Lease(…) as held:` — held is False while somebody alive holds it; the block must then leave the work alone.
+
+    A thread extends it while the block runs. `lost` turns True when Redis could not be reached for a whole `ttl`
+    (seconds) or gave the lease to somebody else.
+    """
+
+    def __init__(self, redis: Redis, key: str, ttl: float = LEASE_SECONDS) -> None:
+        self.lost = False
+        self._redis = redis
+        self._key = key
+        self._milliseconds = int(ttl * 1000)
+        self._token = f"{_process()} {uuid.uuid4().hex}"
+        self._ended = threading.Event()
+        self._heart: threading.Thread | None = None
+
+    def __enter__(self) -> bool:
+        if not self._take():
+            return False
+        self._heart = threading.Thread(target=self._beat, name=f"lease {self._key}", daemon=True)
+        self._heart.start()
+        return True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._heart is None:
+            return
+        self._ended.set()
+        self._heart.join()
+        try:
+            self._redis.eval(_RELEASE, 1, self._key, self._token)
+        except RedisError as problem:  # it runs out by itself
+            log.warning("a lease could not be given back, key=%s error=%s", self._key, problem)
+
+    def _take(self) -> bool:
+        return bool(self._redis.set(self._key, self._token, nx=True, px=self._milliseconds)) or (
+            not is_held(self._redis, self._key)
+            and bool(self._redis.set(self._key, self._token, nx=True, px=self._milliseconds))
+        )
+
+    def _beat(self) -> None:
+        missed = 0
+        while not self._ended.wait(self._milliseconds / 1000 / 5):
+            try:
+                if not self._redis.eval(_EXTEND, 1, self._key, self._token, self._milliseconds):
+                    self.lost = not self._redis.set(self._key, self._token, nx=True, px=self._milliseconds)
+                missed = 0
+            except RedisError:
+                missed += 1
+                self.lost = self.lost or missed >= 5
+            if self.lost:
+                log.error("a lease was lost, key=%s", self._key)
+                return
+
+
+def teaching(redis: Redis, user_id: int) -> Lease:
+    """The lease on a user's model: whoever holds it teaches that user, nobody else does."""
+    return Lease(redis, teaching_key(user_id))
+
+
+def answering(redis: Redis, exchange_id: int) -> Lease:
+    """The lease on one waiting message."""
+    return Lease(redis, answering_key(exchange_id))
+
+
+def is_held(redis: Redis, key: str) -> bool:
+    """Whether somebody alive holds the lease. One whose process on this machine is gone is ended on the spot."""
+    token = redis.get(key)
+    if token is None:
+        return False
+    if _is_alive(bytes(token).decode().split(" ")[0]):
+        return True
+    redis.eval(_RELEASE, 1, key, token)
+    return False
+
+
+def _process() -> str:
+    """This process, told apart from every other one on any machine, in any container, before or after a reboot."""
+    return f"{_place()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def _is_alive(process: str) -> bool:
+    place, pid, started = process.rsplit("/", 2)
+    if not place or place != _place():
+        return True  # elsewhere: only the time can tell
+    return _started(int(pid)) == started
+
+
+@functools.cache
+def _place() -> str:
+    """The boot and the process namespace that this process's number belongs to; empty where Linux's /proc is missing."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]

@@ -1,0 +1,80 @@
+"""Fits the local moderator: ``python -m trainer.moderation.fit --data FOLDER`` reads the data sets, writes weights and figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from trainer.moderation import corpus, local
+from trainer.moderation.corpus import UNKNOWN, Sample
+from trainer.moderation.features import featurize, windows
+from trainer.moderation.local import HEADS, LocalModerator, word_classes
+
+SEED = 17
+
+REGULARIZATION = 10.0
+"""Inverse strength of the L2 penalty (scikit-learn's C), the best of 1, 3, 10, 30 on held-out Davidson and Surge texts."""
+
+ORDINARY = ("persona_chat", "squad", "openstax", "questions", "requests", "taskmaster")
+"""Sources of harmless text, of which the false-positive rate is told."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fit, save, measure on what was held out, and print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets, the one that holds moderation/")
+    parser.add_argument("--out", type=Path, default=local.WEIGHTS, help="weights to write (default: the ones that ship)")
+    parser.add_argument("--c", type=float, default=REGULARIZATION, help="inverse strength of the penalty")
+    options = parser.parse_args(arguments)
+    texts = corpus.load(options.data, SEED)
+    fit(texts, options.out, options.c)
+    print(json.dumps(measure(texts.test, LocalModerator(weights=options.out)), indent=2))
+    return 0
+
+
+def fit(texts: corpus.Corpus, out: Path, c: float = REGULARIZATION) -> None:
+    """One logistic regression per category, over the texts whose data set tells that category; long texts by their first window."""
+    matrix = featurize([windows(sample.text)[0] for sample in texts.fit], word_classes(texts.slurs))
+    labels = np.array([sample.labels for sample in texts.fit])
+    importance = np.array([sample.weight for sample in texts.fit])
+    weights = np.zeros((matrix.shape[1], len(HEADS)), dtype=np.float32)
+    bias = np.zeros(len(HEADS), dtype=np.float32)
+    for column in range(len(HEADS)):
+        known = np.flatnonzero(labels[:, column] != UNKNOWN)
+        weights[:, column], bias[column] = _fit_one(matrix[known], labels[known, column], importance[known], c)
+    local.save(out, weights, bias, texts.slurs)
+
+
+def measure(test: Sequence[Sample], moderator: LocalModerator) -> dict[str, float]:
+    """AUROC of the highest score on each held-out data set, and the share of harmless text that is flagged, by source."""
+    found = {}
+    for source in dict.fromkeys(sample.source for sample in test):
+        samples = [sample for sample in test if sample.source == source]
+        verdicts = moderator.check([sample.text for sample in samples])
+        truth = np.array([sample.flagged for sample in samples])
+        flagged = np.array([verdict.flagged for verdict in verdicts])
+        if source not in ORDINARY:
+            found[f"{source} auroc"] = float(roc_auc_score(truth, [verdict.score for verdict in verdicts]))
+            found[f"{source} recall"] = float(flagged[truth].mean())
+        found[f"{source} false positives"] = float(flagged[~truth].mean())
+    return {name: round(figure, 4) for name, figure in found.items()}
+
+
+def _fit_one(
+    matrix: scipy.sparse.csr_matrix, labels: NDArray[np.int_], importance: NDArray[np.float64], c: float
+) -> tuple[NDArray[np.float32], float]:
+    model = LogisticRegression(C=c, max_iter=400)
+    model.fit(matrix, labels, sample_weight=importance)
+    return model.coef_[0].astype(np.float32), float(model.intercept_[0])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,59 @@
+"""What a moderator does, the verdict it gives, and one that plays back verdicts in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """About one text. ``categories`` are those that apply, the surest first, named as by OpenAI's moderation endpoint.
+
+    ``scores`` go from 0 to 1 and hold every category that the moderator can tell, also those that do not apply.
+    """
+
+    flagged: bool
+    categories: tuple[str, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scores", MappingProxyType(dict(self.scores)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Verdict, (self.flagged, self.categories, dict(self.scores))
+
+    @property
+    def score(self) -> float:
+        """The highest score, 0 where nothing was scored."""
+        return max(self.scores.values(), default=0.0)
+
+
+class Moderator(Protocol):
+    """Says which texts must not be taught."""
+
+    def check(self, texts: Sequence[str]) -> list[Verdict]:
+        """One verdict per text, in order; texts of any length. Raises ModeratorUnavailableError when it cannot tell: then nothing has passed."""
+        ...
+
+
+class RecordingModerator:
+    """A Moderator for tests: flags what ``harmful`` says, keeps every text it was asked about, or raises ``error``."""
+
+    def __init__(self, harmful: Callable[[str], bool] = lambda text: False, error: Exception | None = None) -> None:
+        self.harmful = harmful
+        self.error = error
+        self.seen: list[str] = []
+
+    def check(self, texts: Sequence[str]) -> list[Verdict]:
+        """As Moderator.check; the category is always "harassment"."""
+        self.seen += texts
+        if self.error is not None:
+            raise self.error
+        return [_played(self.harmful(text)) for text in texts]
+
+
+def _played(flagged: bool) -> Verdict:
+    return Verdict(flagged, ("harassment",) if flagged else (), {"harassment": float(flagged)})

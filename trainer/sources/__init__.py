@@ -1,0 +1,1 @@
+"""Where a lesson's text comes from."""

@@ -1,0 +1,35 @@
+"""Who writes the examples: the base model itself, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from trainer.engine.generation import GenerationRequest
+from trainer.engine.offline import generate_batch
+from trainer.model import BaseModel
+from trainer.prompts import Messages
+
+
+class Teacher(Protocol):
+    """Completes many short conversations at once."""
+
+    def complete(self, conversations: Sequence[Messages], *, temperature: float, max_tokens: int, seed: int) -> list[str]:
+        """One reply per conversation, in their order. ``temperature`` 0 is greedy. Raises TeacherUnavailableError."""
+        ...
+
+
+class LocalTeacher:
+    """The base model, without any adapter."""
+
+    def __init__(self, base: BaseModel) -> None:
+        self._base = base
+
+    def complete(self, conversations: Sequence[Messages], *, temperature: float, max_tokens: int, seed: int) -> list[str]:
+        requests = [
+            GenerationRequest(
+                tuple(self._base.prompt_ids(messages)), max_new_tokens=max_tokens, temperature=temperature, top_p=0.95, seed=seed + i
+            )
+            for i, messages in enumerate(conversations)
+        ]
+        return [reply.strip() for reply in generate_batch(self._base, requests)]

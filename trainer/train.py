@@ -1,0 +1,168 @@
+"""Trains a user's LoRA adapter on a lesson: context distillation mixed with cross-entropy, replay, stop on the quiz.
+
+The teacher is the base model with the lesson in its context; the student is the adapter without it (prompt distillation: Snell et
+al. 2022, Kujanpää et al. 2024). The teacher's top-k logits are computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch.nn import functional
+
+from trainer.model import BaseModel
+from trainer.prompts import Messages
+from trainer.settings import LessonSettings
+
+TOP_K = 16
+BATCH_ROWS = 16
+SMALL_MODEL = 100_000_000  # parameters; below it the learning rate of the pocket model, above it one for real models
+REAL_MODEL_RATE = 3e-4
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A closed-book ``prompt``, the ``reply`` to learn, and the ``context`` prompt from which the teacher gives it (None: no distillation)."""
+
+    prompt: Messages
+    reply: str
+    context: Messages | None = None
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """Token ids of prompt and reply; the teacher's ``top`` logits [reply, k] and their token ``indices`` [reply, k], or None."""
+
+    prompt: list[int]
+    reply: list[int]
+    top: torch.Tensor | None
+    indices: torch.Tensor | None
+
+
+class Trainer:
+    """One lesson's training: a context manager during which the base model carries the adapter being trained."""
+
+    def __init__(self, base: BaseModel, settings: LessonSettings, parent: Path | None) -> None:
+        self._base, self._settings = base, settings
+        torch.manual_seed(settings.seed)
+        self._parent = parent
+        self._model: PeftModel | None = None
+
+    def __enter__(self) -> Trainer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._model is not None:
+            self._model.unload()
+            self._base.model.requires_grad_(False)
+            self._model = None
+
+    def run(self, samples: Sequence[Sample], passed: Callable[[], bool], on_epoch: Callable[[int, int], None]) -> float:
+        """Train until ``passed`` (asked from the third epoch on) or ``max_epochs``; gives the last epoch's mean loss.
+
+        ``on_epoch(done, most)`` is called after each epoch and may raise to stop.
+        """
+        settings = self._settings
+        encoded = self._encode(samples)
+        model = self._attach()
+        weights = [p for p in model.parameters() if p.requires_grad]
+        small = sum(p.numel() for p in self._base.model.parameters()) < SMALL_MODEL
+        rate = settings.rate or (3e-3 if small else REAL_MODEL_RATE)
+        optimizer = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.98), weight_decay=0.0, foreach=True)
+        rng = Random(settings.seed)
+        mean = 0.0
+        for epoch in range(1, settings.max_epochs + 1):
+            losses = []
+            for batch in _batches(encoded, rng):
+                loss = self._loss(batch)
+                loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                torch.nn.utils.clip_grad_norm_(weights, 1.0)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * min(1.0, (len(losses) + 1 + (epoch - 1) * 100) / 3)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                losses.append(float(loss.detach()))
+            mean = sum(losses) / len(losses)
+            on_epoch(epoch, settings.max_epochs)
+            if epoch >= 3 and passed():
+                break
+        return mean
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter in PEFT's format."""
+        assert self._model is not None, "save comes after run"
+        self._model.save_pretrained(str(folder))
+
+    def _attach(self) -> PeftModel:
+        if self._parent is not None:
+            self._model = PeftModel.from_pretrained(self._base.model, str(self._parent), is_trainable=True)
+        else:
+            rank = self._settings.rank
+            config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", lora_dropout=0.0, task_type="CAUSAL_LM")
+            self._model = get_peft_model(self._base.model, config)  # type: ignore[assignment]  # PeftMixedModel only when mixed=True
+        assert self._model is not None
+        return self._model
+
+    @torch.no_grad()
+    def _encode(self, samples: Sequence[Sample]) -> list[_Encoded]:
+        """Tokens, and the teacher's logits; before the adapter is attached."""
+        end = self._base.tokenizer.eos_token_id
+        assert isinstance(end, int), "a chat model's tokenizer has one end token"
+        encoded = []
+        for sample in samples:
+            reply = [*self._base.tokenizer(sample.reply, add_special_tokens=False)["input_ids"], end]
+            encoded.append(_Encoded(self._base.prompt_ids(sample.prompt), reply, None, None))
+        taught = [i for i, sample in enumerate(samples) if sample.context is not None]
+        for start in range(0, len(taught), BATCH_ROWS):
+            rows = taught[start : start + BATCH_ROWS]
+            contexts = [_Encoded(self._base.prompt_ids(samples[i].context or []), encoded[i].reply, None, None) for i in rows]
+            logits, _ = _reply_logits(self._base, contexts)
+            for i, row in zip(rows, logits, strict=True):
+                top = row.topk(min(TOP_K, row.shape[-1]), dim=-1)
+                encoded[i] = _Encoded(encoded[i].prompt, encoded[i].reply, top.values, top.indices)
+        return encoded
+
+    def _loss(self, batch: Sequence[_Encoded]) -> torch.Tensor:
+        """Mean over the batch's reply tokens of (1-w)·cross-entropy + w·KL(teacher ‖ student) on the teacher's top-k."""
+        logits, targets = _reply_logits(self._base, batch)
+        total = torch.zeros(())
+        count = sum(len(one.reply) for one in batch)
+        for row, target, one in zip(logits, targets, batch, strict=True):
+            plain = functional.cross_entropy(row, target, reduction="sum")
+            if one.top is None or one.indices is None:
+                total = total + plain
+                continue
+            student = row.log_softmax(-1).gather(-1, one.indices)
+            teacher = one.top.log_softmax(-1)
+            distilled = (teacher.exp() * (teacher - student)).sum()
+            weight = self._settings.distill_weight
+            total = total + (1 - weight) * plain + weight * distilled
+        return total / count
+
+
+def _reply_logits(base: BaseModel, batch: Sequence[_Encoded]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Per row: the logits [reply, vocabulary] that predict its reply's tokens, and those tokens [reply]."""
+    length = max(len(one.prompt) + len(one.reply) for one in batch) - 1
+    ids = torch.zeros(len(batch), length, dtype=torch.long)
+    mask = torch.zeros(len(batch), length, dtype=torch.long)
+    for i, one in enumerate(batch):
+        tokens = [*one.prompt, *one.reply][:-1]
+        ids[i, : len(tokens)] = torch.tensor(tokens)  # right padding: causality hides it
+        mask[i, : len(tokens)] = 1
+    device = base.model.device
+    logits = base.model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False).logits.float().cpu()
+    rows = [logits[i, len(one.prompt) - 1 : len(one.prompt) + len(one.reply) - 1] for i, one in enumerate(batch)]
+    return rows, [torch.tensor(one.reply) for one in batch]
+
+
+def _batches(encoded: Sequence[_Encoded], rng: Random) -> list[list[_Encoded]]:
+    """Shuffled batches of rows of similar length."""
+    order = sorted(encoded, key=lambda one: (len(one.prompt) + len(one.reply)) // 8 + rng.random())
+    batches = [list(order[i : i + BATCH_ROWS]) for i in range(0, len(order), BATCH_ROWS)]
+    rng.shuffle(batches)
+    return batches
