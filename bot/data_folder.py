@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -46,13 +47,14 @@ class DataFolder:
         if self._lock is not None:
             return True
         lock = (self.root / "tutee.lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return False
-        self._lock = lock
-        return True
+        for _ in range(4):  # `running` holds it for an instant, which must not look like somebody at work
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._lock = lock
+                return True
+            time.sleep(0.01)
+        lock.close()
+        return False
 
     def unlock(self) -> None:
         """Let others run on it."""

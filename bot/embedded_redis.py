@@ -65,8 +65,14 @@ class EmbeddedRedis:
         address = self._address()
         configuration = self.folder / "redis.conf"
         configuration.touch(mode=0o600)
-        configuration.write_text(CONFIGURATION.format(address=address, folder=_quoted(self.folder), pid_file=_quoted(self.folder / "redis.pid")))
-        self._child = Child("redis", [str(server_program()), str(configuration)], self._log_file, ends_with=signal.SIGTERM)
+        configuration.write_text(
+            CONFIGURATION.format(
+                address=address, folder=_quoted(self.folder), pid_file=_quoted(self.folder / "redis.pid")
+            )
+        )
+        self._child = Child(
+            "redis", [str(server_program()), str(configuration)], self._log_file, ends_with=signal.SIGTERM
+        )
         self._child.start()
         self._await_answer()
 
@@ -142,7 +148,10 @@ def server_program() -> Path:
 
 def answers(url: str) -> bool:
     """Whether a Redis at `url` has read its data and takes commands."""
-    with suppress(RedisError, BusyLoadingError), Redis.from_url(url, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as redis:
+    with (
+        suppress(RedisError, BusyLoadingError),
+        Redis.from_url(url, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as redis,
+    ):
         return bool(redis.ping())
     return False
 

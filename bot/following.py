@@ -49,7 +49,8 @@ class Following:
 
     async def __aenter__(self) -> Following:
         hear = _hand_over(asyncio.get_running_loop(), self._events)
-        threading.Thread(target=self._listen, args=(hear,), name="events", daemon=True).start()
+        events = await asyncio.to_thread(self._app.queue.events, "$", self._stop)  # "now" is before anything is resumed
+        threading.Thread(target=self._listen, args=(events, hear), name="events", daemon=True).start()
         self._note_idle()
         await self._resume()
         self._tasks = [asyncio.create_task(self._show_events()), asyncio.create_task(self._look_now_and_then())]
@@ -171,11 +172,15 @@ class Following:
         else:
             self._idle.set()
 
-    def _listen(self, hear: Callable[[Event], None]) -> None:
-        for _, event in self._app.queue.events("$", self._stop):
-            if self._stop.is_set():
-                return
-            hear(event)
+    def _listen(self, events: Iterator[tuple[str, Event]], hear: Callable[[Event], None]) -> None:
+        try:
+            for _, event in events:
+                if self._stop.is_set():
+                    return
+                hear(event)
+        except Exception:
+            if not self._stop.is_set():  # else: the connection was closed while the thread was still waiting on it
+                raise
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class Teaching:
         self._repositories = app.repositories
 
     def submit(self, user: UserRecord, message: InboundMessage, text: str) -> tuple[LessonRecord, bool]:
-        """Keep the lesson and have it learned; True if it is new, False where the same message was delivered before.
+        """Keep the lesson, to be learned after `begin`; True if it is new, False where the same message was delivered before.
 
         Raises ConsentMissing, AttachmentRefused or LessonRefused.
         """
@@ -39,7 +39,7 @@ class Teaching:
         material = _material(text, message.attachments)
         self._require_teachable(material)
         here = self._repositories.conversations.current(user.id, message.platform, message.channel)
-        lesson, is_new = self._repositories.lessons.create(
+        return self._repositories.lessons.create(
             user.id,
             "instruction",
             material,
@@ -49,9 +49,11 @@ class Teaching:
             conversation_id=here.id,
             source=", ".join(each.name for each in message.attachments) or None,
         )
-        if not lesson.is_finished:  # also for a redelivery: the row may be there without its job, after a crash between the two
+
+    def begin(self, lesson: LessonRecord) -> None:
+        """Have the lesson learned. Again is the same as once, and mends a crash between the row and the job."""
+        if not lesson.is_finished:
             self._app.queue.enqueue_lesson(lesson.id)
-        return lesson, is_new
 
     def agree(self, user: UserRecord) -> None:
         """Record the user's consent."""

@@ -71,10 +71,8 @@ class Child:
         """Wait for its end; after `seconds` it and whatever it started are killed."""
         if self._process is None:
             return
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            pass
         self._send(signal.SIGKILL)
         self._process.wait()
 

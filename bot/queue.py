@@ -37,8 +37,9 @@ ANSWER_TIMEOUT_S = 600
 # A lesson that raised is tried again soon: the usual reason is a neighbour that restarts. The sweeper goes on where
 # these end, until the lesson has used up its attempts.
 LESSON_RETRY = (2, 10, 30)
-ANSWER_RETRY = (1, 2, 5, 10, 30)
-ANSWER_RETRIES = 2000  # with the last interval, most of a day: a message waits for an engine that is away, it is not dropped
+# The usual reason to wait is an engine that is loading its model: half a minute of short pauses, then longer ones.
+# After an hour and a half the job has failed, and the sweeper queues it afresh: a message is never given up.
+ANSWER_RETRY = (*[1] * 30, *[5] * 24, *[30] * 170)
 FAILED_JOB_S = 3600  # how long the traceback of a failed job can be looked up
 CANCEL_S = 24 * 3600  # by then nobody can be running the lesson any more
 ACTIVE = frozenset({JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED, JobStatus.DEFERRED})
@@ -55,7 +56,9 @@ class JobQueue:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
-        self._queues = {name: Queue(name, connection=redis, serializer=JSONSerializer) for name in (LESSON_QUEUE, CHAT_QUEUE)}
+        self._queues = {
+            name: Queue(name, connection=redis, serializer=JSONSerializer) for name in (LESSON_QUEUE, CHAT_QUEUE)
+        }
 
     def enqueue_lesson(self, lesson_id: int) -> bool:
         """Have the lesson learned. False, and nothing changes, while its job waits or runs, or while Redis is away."""
@@ -118,7 +121,9 @@ class JobQueue:
 
         RQ would do it in a process that it forks, which a worker that has used torch must not do.
         """
-        scheduler = RQScheduler(list(self._queues.values()), self.redis, serializer=JSONSerializer, logging_level="WARNING")
+        scheduler = RQScheduler(
+            list(self._queues.values()), self.redis, serializer=JSONSerializer, logging_level="WARNING"
+        )
         scheduler.prepare_registries(self._queues)
         scheduler.enqueue_scheduled_jobs()
 
@@ -171,11 +176,11 @@ class JobQueue:
 
 def _options(queue: str, job_id: str) -> dict[str, Any]:
     lesson = queue == LESSON_QUEUE
-    retry = Retry(len(LESSON_RETRY), list(LESSON_RETRY)) if lesson else Retry(ANSWER_RETRIES, list(ANSWER_RETRY))
+    pauses = list(LESSON_RETRY if lesson else ANSWER_RETRY)
     return {
         "job_id": job_id,
         "unique": True,
-        "retry": retry,
+        "retry": Retry(len(pauses), pauses),
         "job_timeout": LESSON_TIMEOUT_S if lesson else ANSWER_TIMEOUT_S,
         "result_ttl": 0,  # the row has the result; and a job that is gone can be queued again
         "failure_ttl": FAILED_JOB_S,

@@ -90,9 +90,7 @@ class Router:
             case commands.Chat(text):
                 await self._chat(user, message, text)
             case commands.Learn(text):
-                lesson, is_new = await asyncio.to_thread(self._teaching.submit, user, message, text)
-                if is_new:
-                    await self._following.lesson(lesson)
+                await self._learn(user, message, text)
             case commands.React():
                 await self._say(message, await asyncio.to_thread(self._opinions.react, user, message, command))
             case commands.Lessons():
@@ -145,6 +143,14 @@ class Router:
             return
         if shown is not None:
             await asyncio.to_thread(self._app.repositories.exchanges.set_reply_message, exchange.id, shown)
+
+    async def _learn(self, user: UserRecord, message: InboundMessage, text: str) -> None:
+        lesson, is_new = await asyncio.to_thread(self._teaching.submit, user, message, text)
+        try:
+            if is_new:
+                await self._following.lesson(lesson)
+        finally:  # followed first, or its first events would be missed; but learned even where it cannot be shown
+            await asyncio.to_thread(self._teaching.begin, lesson)
 
     async def _compare(self, user: UserRecord, message: InboundMessage, question: str) -> None:
         try:

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from bot.data_folder import DataFolder
 from bot.embedded_redis import EmbeddedRedis, free_port
 from bot.processes import Child
-from bot.wiring import open_database
-from storage.session import Database
+from bot.wiring import open_database, open_queue, upgrade
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
 from trainer.errors import TrainerError
 from trainer.settings import Settings, as_environment
@@ -84,7 +83,7 @@ class Services:
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def start(self) -> None:
-        """Raises AlreadyRunning, DataFolderError, RedisFailed or DatabaseUnreachable; then nothing is left running."""
+        """Raises AlreadyRunning, DataFolderError, RedisFailed, RedisUnreachable or DatabaseUnreachable; then nothing is left running."""
         self._thread.start()
         self._up.wait()
         if self._refusal is not None:
@@ -145,7 +144,7 @@ class Services:
         self._start_redis()
         database = open_database(self.settings)
         try:
-            self._upgrade(database)
+            upgrade(database)
         finally:
             database.close()
         self._spawn("lessons", ["worker", "--queue", LESSON_QUEUE])
@@ -167,9 +166,8 @@ class Services:
             self._redis = EmbeddedRedis(self._folder.root / "redis", self._folder.log_file("redis"))
             self._redis.start()
             self.settings = replace(self.settings, redis_url=self._redis.url)
-
-    def _upgrade(self, database: Database) -> None:
-        database.upgrade()
+        else:
+            open_queue(self.settings).redis.close()
 
     def _spawn(self, name: str, arguments: list[str]) -> None:
         command = [sys.executable, "-m", "bot.cli", *arguments, *self._options]

@@ -1,4 +1,4 @@
-"""Run a program that ends when its parent does: `python tied.py PARENT SIGNAL PROGRAM ARGUMENT…`. Standard library only.
+"""Run a program that ends when its parent does: `python tied.py PARENT SIGNAL PROGRAM ARGUMENT…`. Needs nothing else.
 
 The request to the kernel outlives exec, so it also holds for programs that know nothing of it, such as redis-server.
 """
@@ -16,7 +16,7 @@ def main(parent: int, number: int, command: list[str]) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # it died before it could be watched
             sys.exit(1)
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606  (the command comes from processes.py)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from bot.jobs import Answering
 from bot.queue import JobQueue
 from bot.sweeper import Sweeper
 from storage.artifacts import ArtifactStore
+from storage.errors import DatabaseUnavailableError
 from storage.repositories import Repositories
 from storage.session import Database
 from trainer.errors import TrainerError
@@ -59,6 +60,18 @@ def open_database(settings: Settings) -> Database:
         raise DatabaseUnreachable(
             "The database's address cannot be used: DATABASE_URL must look like sqlite:////folder/tutee.db or "
             "postgresql://user:password@host/name."
+        ) from error
+
+
+def upgrade(database: Database) -> None:
+    """Run the migrations that are missing. Raises DatabaseUnreachable."""
+    try:
+        database.upgrade()
+    except (DatabaseUnavailableError, OSError) as error:
+        raise DatabaseUnreachable(
+            f"The database at {database.url.render_as_string(hide_password=True)} cannot be used: check DATABASE_URL, "
+            "that the server runs, and the permissions of the file.",
+            str(error),
         ) from error
 
 

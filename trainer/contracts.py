@@ -56,7 +56,9 @@ class Answered:
 
 
 Event = Progress | Finished | Answered
-_KINDS: dict[str, type[Progress] | type[Finished] | type[Answered]] = {c.__name__: c for c in (Progress, Finished, Answered)}
+_KINDS: dict[str, type[Progress] | type[Finished] | type[Answered]] = {
+    c.__name__: c for c in (Progress, Finished, Answered)
+}
 
 
 def encode(event: Event) -> str:

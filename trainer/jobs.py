@@ -1,4 +1,4 @@
-"""What an RQ worker runs for a lesson: a thin shell that keeps the order, counts attempts and hands on to the pipeline."""
+"""What an RQ worker runs for a lesson: a thin shell that keeps the order and counts attempts."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _teaching: Teaching | None = None
 
 def configure(teaching: Teaching) -> None:
     """Set, once per process, what `learn` works with."""
-    global _teaching  # noqa: PLW0603  (RQ calls a function by its path: the process is the only place to keep this)
+    global _teaching  # RQ calls a function by its path, so the process is the only place to keep this
     _teaching = teaching
 
 

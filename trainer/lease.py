@@ -9,6 +9,7 @@ import threading
 import uuid
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
@@ -101,10 +102,10 @@ def answering(redis: Redis, exchange_id: int) -> Lease:
 
 def is_held(redis: Redis, key: str) -> bool:
     """Whether somebody alive holds the lease. One whose process on this machine is gone is ended on the spot."""
-    token = redis.get(key)
+    token = cast(bytes | None, redis.get(key))
     if token is None:
         return False
-    if _is_alive(bytes(token).decode().split(" ")[0]):
+    if _is_alive(token.decode().split(" ")[0]):
         return True
     redis.eval(_RELEASE, 1, key, token)
     return False
@@ -124,7 +125,7 @@ def _is_alive(process: str) -> bool:
 
 @functools.cache
 def _place() -> str:
-    """The boot and the process namespace that this process's number belongs to; empty where Linux's /proc is missing."""
+    """The boot and the namespace that this process's number belongs to; empty where there is no /proc of Linux."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"

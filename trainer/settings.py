@@ -126,7 +126,8 @@ def load(config: Path | None, environment: Mapping[str, str] | None = None, **ov
             target[path[-1]] = value
     values.update({key: value for key, value in overrides.items() if value is not None})
     values.setdefault("data", platformdirs.user_data_dir("tutee", appauthor=False))
-    return _build(Settings, values, "")
+    settings: Settings = _build(Settings, values, "")
+    return settings
 
 
 def as_environment(settings: Settings) -> dict[str, str]:

@@ -45,40 +45,39 @@ class _Encoded:
 
 
 class Trainer:
-    """One lesson's training: a context manager during which the base model carries the adapter being trained."""
+    """One lesson's training: a context manager during which the base model carries the adapter being trained.
 
-    def __init__(self, base: BaseModel, settings: LessonSettings, parent: Path | None) -> None:
-        self._base, self._settings = base, settings
-        torch.manual_seed(settings.seed)
-        self._parent = parent
-        self._model: PeftModel | None = None
+    The adapter starts from ``parent``, a folder in PEFT's format, or from nothing.
+    """
+
+    def __init__(self, base: BaseModel, settings: LessonSettings, parent: Path | None, samples: Sequence[Sample]) -> None:
+        self._base, self._settings, self._parent = base, settings, parent
+        self._encoded = self._encode(samples)
 
     def __enter__(self) -> Trainer:
+        torch.manual_seed(self._settings.seed)
+        self._model = self._attach()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._model is not None:
-            self._model.unload()
-            self._base.model.requires_grad_(False)
-            self._model = None
+        self._model.unload()
+        self._base.model.requires_grad_(False)
 
-    def run(self, samples: Sequence[Sample], passed: Callable[[], bool], on_epoch: Callable[[int, int], None]) -> float:
+    def run(self, passed: Callable[[], bool], on_epoch: Callable[[int, int], None]) -> float:
         """Train until ``passed`` (asked from the third epoch on) or ``max_epochs``; gives the last epoch's mean loss.
 
         ``on_epoch(done, most)`` is called after each epoch and may raise to stop.
         """
         settings = self._settings
-        encoded = self._encode(samples)
-        model = self._attach()
-        weights = [p for p in model.parameters() if p.requires_grad]
+        weights = [p for p in self._model.parameters() if p.requires_grad]
         small = sum(p.numel() for p in self._base.model.parameters()) < SMALL_MODEL
         rate = settings.rate or (3e-3 if small else REAL_MODEL_RATE)
         optimizer = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.98), weight_decay=0.0, foreach=True)
         rng = Random(settings.seed)
         mean = 0.0
         for epoch in range(1, settings.max_epochs + 1):
-            losses = []
-            for batch in _batches(encoded, rng):
+            losses: list[float] = []
+            for batch in _batches(self._encoded, rng):
                 loss = self._loss(batch)
                 loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -95,22 +94,20 @@ class Trainer:
 
     def save(self, folder: Path) -> None:
         """Write the adapter in PEFT's format."""
-        assert self._model is not None, "save comes after run"
         self._model.save_pretrained(str(folder))
 
     def _attach(self) -> PeftModel:
         if self._parent is not None:
-            self._model = PeftModel.from_pretrained(self._base.model, str(self._parent), is_trainable=True)
-        else:
-            rank = self._settings.rank
-            config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", lora_dropout=0.0, task_type="CAUSAL_LM")
-            self._model = get_peft_model(self._base.model, config)  # type: ignore[assignment]  # PeftMixedModel only when mixed=True
-        assert self._model is not None
-        return self._model
+            return PeftModel.from_pretrained(self._base.model, str(self._parent), is_trainable=True)
+        rank = self._settings.rank
+        config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", lora_dropout=0.0, task_type="CAUSAL_LM")
+        model = get_peft_model(self._base.model, config)
+        assert isinstance(model, PeftModel), "PEFT gives another class only for mixed adapters"
+        return model
 
     @torch.no_grad()
     def _encode(self, samples: Sequence[Sample]) -> list[_Encoded]:
-        """Tokens, and the teacher's logits; before the adapter is attached."""
+        """Tokens, and the teacher's logits, from the base model without the adapter."""
         end = self._base.tokenizer.eos_token_id
         assert isinstance(end, int), "a chat model's tokenizer has one end token"
         encoded = []

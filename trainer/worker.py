@@ -45,13 +45,10 @@ def run_worker(redis: Redis, queues: Sequence[str], sweep: Callable[[], None] = 
 
 
 def _work_until(stop: threading.Event, redis: Redis, queues: Sequence[str]) -> None:
-    def request_stop(signum: int, frame: FrameType | None) -> None:
-        stop.set()
-
     pause = 0.2
     while not stop.is_set():
         for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, request_stop)  # while no RQ worker is there to take it
+            signal.signal(each, lambda *_: stop.set())  # while no RQ worker is there to take it
         try:
             worker = WarmWorker(queues, stop, redis)
             worker.work(logging_level="WARNING")
@@ -102,6 +99,14 @@ class WarmWorker(SimpleWorker):
             return super().perform_job(job, queue, execution)
         finally:
             self._working = False
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Errors that explain themselves are expected, and tried again: one line says enough."""
+        error = exc_info[1]
+        if hasattr(error, "user_message"):
+            log.warning("a job has to wait, job=%s reason=%s error=%s", job.id, type(error).__name__, error)
+        else:
+            super().handle_exception(job, *exc_info)
 
     def _finalize_failure(
         self,

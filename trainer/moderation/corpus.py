@@ -20,11 +20,15 @@ UNKNOWN = -1
 HELD_OUT = 0.2
 """Share of each data set that is never fitted on."""
 
-SLOTS = {"{N}": "names", "{T}": "things", "{bad}": "bad", "{bads}": "bads", "{bad1}": "bad1", "{good}": "good", "{role}": "role"}
+SLOTS = {"{N}": "names", "{T}": "things", "{bad}": "bad", "{bads}": "bads", "{bad1}": "bad1", "{good}": "good", "{role}": "role", "{does}": "does"}
 """Slots of the templates and the sections that fill them."""
 
 PER_TEMPLATE = 100
 """Sentences made of one template; more of them repeat themselves, fewer leave groups and phrases unseen."""
+
+
+HARMLESS = 2.0
+"""Weight of a harmless sentence from a template: refusing what is harmless is what users meet daily."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +83,14 @@ def from_templates(rng: random.Random) -> list[Sample]:
             made = dict.fromkeys(_fill(template, rng, groups, slots) for _ in range(PER_TEMPLATE))
             for text in made:
                 text = _say(text, rng)
-                samples.append(Sample(_misspell(text, rng) if rng.random() < 1 / 3 else text, labels, "templates"))
+                samples.append(Sample(_misspell(text, rng) if rng.random() < 1 / 3 else text, labels, "templates", 1.0 if 1 in labels else HARMLESS))
     return samples
 
 
 def _davidson(folder: Path) -> list[Sample]:
     # Class 0 is hate speech, 1 offensive (mostly coarse words, much of it aimed at women, so it says little about hate), 2 neither.
     labels = {"0": (1, 1, UNKNOWN), "1": (UNKNOWN, 1, UNKNOWN), "2": (0, 0, 0)}
-    weights = {"0": 1.0, "1": 0.3, "2": 1.0}
+    weights = {"0": 1.0, "1": 0.2, "2": 1.0}
     rows = _rows(folder / "davidson_hate_offensive.jsonl.xz")
     return [Sample(row["tweet"], labels[row["class"]], "davidson", weights[row["class"]]) for row in rows]
 

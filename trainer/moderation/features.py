@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -13,8 +14,12 @@ import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.feature_extraction import FeatureHasher
 
-BUCKETS = 1 << 17
-"""Hash buckets of each of the two blocks, words and characters; two blocks of three float16 weights are 1.6 MB."""
+WORD_BUCKETS, SHAPE_BUCKETS, CHARACTER_BUCKETS = 1 << 17, 1 << 16, 1 << 17
+BUCKETS = WORD_BUCKETS + SHAPE_BUCKETS + CHARACTER_BUCKETS
+"""Columns of the features; three float16 weights for each are 2 MB."""
+
+SHAPE_SCALE = 1.25
+"""Shapes count more than words under the penalty, so that the model leans on what generalises."""
 
 WINDOW = 220
 """Characters of a window of sentences. The data sets' texts are mostly one such window, so windows look like what was trained on."""
@@ -25,8 +30,21 @@ SQUEEZED = (3, 4, 5)
 MARKS = frozenset('?"')
 """Marks that count as words: questions and quotations change what a sentence says."""
 
-MARKED = frozenset({"group", "slur", "insult", "dehuman", "violence", "expel", "hatred", "praise", "good", "bad", "you", "self", "condemn", "says", "thing"})
-"""Word classes whose pairs within a window are features; pairs of all classes would only add noise."""
+COARSE = {"insult": "bad", "dehuman": "bad", "praise": "good"}
+"""Classes that shapes do not tell apart."""
+
+LEXICAL = frozenset({"negation", "you", "they", "self", "all"})
+"""Classes whose words stand for themselves in shapes."""
+
+FRAME = frozenset(
+    "is are was were be been being am do does did have has had will would should must can could ought may might a an the this that it "
+    "he she him her his who which what why how when if and or but so too such just only really like as than then for of to in on at by with "
+    "from out up about because let lets get go people person there here very even ? \"".split()
+)
+"""Words of no class that shapes keep, because they say who does what to whom."""
+
+MARKED = frozenset({"group", "slur", "bad", "good", "violence", "expel", "hatred", "profanity", "condemn", "says", "thing", "you", "self"})
+"""Classes whose pairs within a window are features; pairs of all classes would only add noise."""
 
 _FOREIGN = re.compile(r"https?://\S+|(?<!\w)@\w+|(?<!\w)RT(?=\s)")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+|\n+")
@@ -55,13 +73,23 @@ def windows(text: str) -> list[str]:
     return [*found, current] if current else found or [text[:WINDOW]]
 
 
-def featurize(texts: Sequence[str], classes: Mapping[str, tuple[str, ...]]) -> scipy.sparse.csr_matrix:
-    """Features of texts, one row each, 2 x BUCKETS columns (words, characters); each block of a row has length 1 at most.
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """``classes``: word → its classes, the first counts in shapes. ``corrections``: a misspelt word of a class → the word."""
 
-    ``classes`` maps a word in lower case to its classes (words.txt).
-    """
-    tokens = [tuple(normalize(text)) for text in texts]
-    blocks = [_hashed([_word_features(row, classes) for row in tokens]), _hashed([_character_features(row) for row in tokens])]
+    classes: Mapping[str, tuple[str, ...]]
+    corrections: Mapping[str, str]
+
+
+def featurize(texts: Sequence[str], lexicon: Lexicon) -> scipy.sparse.csr_matrix:
+    """Features of texts, one row each, BUCKETS columns: words, shapes, characters."""
+    classes, corrections = lexicon.classes, lexicon.corrections
+    tokens = [[corrections.get(word, word) for word in normalize(text)] for text in texts]
+    blocks = (
+        _hashed([_word_features(row, classes) for row in tokens], WORD_BUCKETS),
+        _hashed([_shape_features(row, classes) for row in tokens], SHAPE_BUCKETS) * SHAPE_SCALE,
+        _hashed([_character_features(row) for row in tokens], CHARACTER_BUCKETS),
+    )
     return scipy.sparse.hstack(blocks, format="csr", dtype=np.float32)
 
 
@@ -97,29 +125,39 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def _word_features(tokens: Sequence[str], classes: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Words, pairs and triples of them, the same with classes for words, and ordered pairs of marked classes in one window."""
+    """Words, pairs and triples of them, the same with classes for words."""
+    canonical = ["^", *(f"<{classes[token][0]}>" if token in classes else token for token in tokens), "$"]
     found = list(tokens)
     found += [f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False)]
-    canonical = ["^"]
+    found += [f"{a}_{b}" for a, b in zip(canonical, canonical[1:], strict=False)]
+    found += [f"{a}_{b}_{c}" for a, b, c in zip(canonical, canonical[1:], canonical[2:], strict=False)]
+    return list(set(found))
+
+
+def _shape_features(tokens: Sequence[str], classes: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """What carries over to words that were never seen: the sentence with classes for words and one star for all between that has none.
+
+    Runs of up to five, and ordered pairs of classes in the window, marked where a negation stands up to four words before.
+    """
+    shape = ["^"]
     marked: list[str] = []
     negated = 0
     for token in tokens:
-        kinds = classes.get(token)
-        if kinds is None:
-            canonical.append(token)
-        else:
-            canonical.append(f"<{kinds[0]}>")
-            found += [f"<{kind}>" for kind in kinds]
-            marked += [f"~{kind}" if negated else kind for kind in kinds if kind in MARKED]
-            if "negation" in kinds:
-                negated = 4
-        negated -= negated > 0
-    canonical.append("$")
-    found += [f"{a}_{b}" for a, b in zip(canonical, canonical[1:], strict=False)]
-    found += [f"{a}_{b}_{c}" for a, b, c in zip(canonical, canonical[1:], canonical[2:], strict=False)]
-    found += [f"{a}_*_{c}" for a, c in zip(canonical, canonical[2:], strict=False)]
-    found += [f"{a}>{b}" for index, a in enumerate(marked[:12]) for b in marked[index + 1 : 12]]
-    return list(dict.fromkeys(found))
+        kinds = classes.get(token, ())
+        kind = COARSE.get(kinds[0], kinds[0]) if kinds else ""
+        if kind and kind not in LEXICAL:
+            shape.append(f"<{kind}>")
+        elif kind or token in FRAME:
+            shape.append(token)
+        elif shape[-1] != "*":
+            shape.append("*")
+        if kind in MARKED:
+            marked.append(f"~{kind}" if negated else kind)
+        negated = 4 if kind == "negation" else max(0, negated - 1)
+    shape.append("$")
+    found = {"_".join(shape[start : start + size]) for size in range(1, 6) for start in range(len(shape) - size + 1)}
+    found.update(f"{a}>{b}" for index, a in enumerate(marked[:12]) for b in marked[index + 1 : 12])
+    return list(found)
 
 
 def _character_features(tokens: Sequence[str]) -> list[str]:
@@ -128,9 +166,9 @@ def _character_features(tokens: Sequence[str]) -> list[str]:
     return list({squeezed[start : start + size] for size in SQUEEZED for start in range(max(1, len(squeezed) - size + 1))})
 
 
-def _hashed(rows: list[list[str]]) -> scipy.sparse.csr_matrix:
+def _hashed(rows: list[list[str]], buckets: int) -> scipy.sparse.csr_matrix:
     """Binary features; a row is divided by the root of their number, but of no fewer than 16, or one word alone would decide."""
-    hashed = FeatureHasher(BUCKETS, input_type="string", dtype=np.float32, alternate_sign=False).transform(rows)
+    hashed = FeatureHasher(buckets, input_type="string", dtype=np.float32, alternate_sign=False).transform(rows)
     counts = np.maximum(np.diff(hashed.indptr), 16)
     scale: NDArray[np.float32] = (1 / np.sqrt(counts)).astype(np.float32)
     return scipy.sparse.diags(scale) @ hashed

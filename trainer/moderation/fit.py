@@ -15,13 +15,19 @@ from sklearn.metrics import roc_auc_score
 
 from trainer.moderation import corpus, local
 from trainer.moderation.corpus import UNKNOWN, Sample
-from trainer.moderation.features import featurize, windows
-from trainer.moderation.local import HEADS, LocalModerator, word_classes
+from trainer.moderation.features import featurize, normalize, windows
+from trainer.moderation.local import HEADS, LocalModerator, lexicon
 
 SEED = 17
 
 REGULARIZATION = 10.0
 """Inverse strength of the L2 penalty (scikit-learn's C), the best of 1, 3, 10, 30 on held-out Davidson and Surge texts."""
+
+CORRECTED = frozenset({"group", "slur", "insult", "dehuman", "violence", "hatred", "expel"})
+"""Classes whose misspelt words are recognised."""
+
+SHORTEST = 5
+"""Letters of the shortest word whose misspelt forms are recognised; shorter ones turn into other words."""
 
 ORDINARY = ("persona_chat", "squad", "openstax", "questions", "requests", "taskmaster")
 """Sources of harmless text, of which the false-positive rate is told."""
@@ -42,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def fit(texts: corpus.Corpus, out: Path, c: float = REGULARIZATION) -> None:
     """One logistic regression per category, over the texts whose data set tells that category; long texts by their first window."""
-    matrix = featurize([windows(sample.text)[0] for sample in texts.fit], word_classes(texts.slurs))
+    words = lexicon(texts.slurs, corrections(texts))
+    matrix = featurize([windows(sample.text)[0] for sample in texts.fit], words)
     labels = np.array([sample.labels for sample in texts.fit])
     importance = np.array([sample.weight for sample in texts.fit])
     weights = np.zeros((matrix.shape[1], len(HEADS)), dtype=np.float32)
@@ -50,7 +57,20 @@ def fit(texts: corpus.Corpus, out: Path, c: float = REGULARIZATION) -> None:
     for column in range(len(HEADS)):
         known = np.flatnonzero(labels[:, column] != UNKNOWN)
         weights[:, column], bias[column] = _fit_one(matrix[known], labels[known, column], importance[known], c)
-    local.save(out, weights, bias, texts.slurs)
+    local.save(out, weights, bias, texts.slurs, words)
+
+
+def corrections(texts: corpus.Corpus) -> dict[str, str]:
+    """Misspelt forms (a letter dropped, two swapped) of the words that matter, where the form is no word that harmless text uses."""
+    real = {word for sample in texts.fit if sample.source in ORDINARY for word in normalize(sample.text)}
+    classes = lexicon(texts.slurs, {}).classes
+    found: dict[str, str] = {}
+    for word, kinds in sorted(classes.items()):
+        if kinds[0] in CORRECTED and len(word) >= SHORTEST:
+            for form in _misspelt(word):
+                if form not in real and form not in classes:
+                    found.setdefault(form, word)
+    return found
 
 
 def measure(test: Sequence[Sample], moderator: LocalModerator) -> dict[str, float]:
@@ -66,6 +86,13 @@ def measure(test: Sequence[Sample], moderator: LocalModerator) -> dict[str, floa
             found[f"{source} recall"] = float(flagged[truth].mean())
         found[f"{source} false positives"] = float(flagged[~truth].mean())
     return {name: round(figure, 4) for name, figure in found.items()}
+
+
+def _misspelt(word: str) -> list[str]:
+    # The first letter stays: people read by it, and without it too many other words come out.
+    dropped = [word[:at] + word[at + 1 :] for at in range(1, len(word))]
+    swapped = [word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 1)]
+    return [form for form in (*dropped, *swapped) if form != word]
 
 
 def _fit_one(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from trainer.errors import ModeratorUnavailableError
-from trainer.moderation.features import BUCKETS, featurize, windows
+from trainer.moderation.features import BUCKETS, Lexicon, featurize, windows
 from trainer.moderation.protocol import Verdict
 from trainer.moderation.rules import PHRASES, apply_rules
 
@@ -43,11 +44,11 @@ class LocalModerator:
 
     def _scores(self, flat: list[str]) -> NDArray[np.float32]:
         """Scores of windows, one row each: HEADS, then PHRASES."""
-        weights, bias, classes = self._model
+        weights, bias, words = self._model
         found = np.zeros((len(flat), len(HEADS) + len(PHRASES)), dtype=np.float32)
         for start in range(0, len(flat), BATCH):
             batch = flat[start : start + BATCH]
-            logits = featurize(batch, classes) @ weights + bias
+            logits = featurize(batch, words) @ weights + bias
             found[start : start + len(batch), : len(HEADS)] = 1 / (1 + np.exp(-logits))
             found[start : start + len(batch), len(HEADS) :] = apply_rules(batch)
         return found
@@ -58,32 +59,30 @@ class LocalModerator:
         return Verdict(bool(applying), tuple(applying), named)
 
     @cached_property
-    def _model(self) -> tuple[NDArray[np.float32], NDArray[np.float32], dict[str, tuple[str, ...]]]:
+    def _model(self) -> tuple[NDArray[np.float32], NDArray[np.float32], Lexicon]:
         try:
             with safe_open(self._path, framework="numpy") as file:
                 weights, bias = file.get_tensor("weights").astype(np.float32), file.get_tensor("bias").astype(np.float32)
-                slurs = (file.metadata() or {}).get("slurs", "").split()
-            if weights.shape != (2 * BUCKETS, len(HEADS)) or bias.shape != (len(HEADS),) or not np.isfinite(weights).all():
+                metadata = file.metadata() or {}
+            if weights.shape != (BUCKETS, len(HEADS)) or bias.shape != (len(HEADS),) or not np.isfinite(weights).all():
                 raise ValueError(f"weights of shape {weights.shape}")
-            return weights, bias, word_classes(slurs)
-        except (OSError, SafetensorError, ValueError) as error:
+            return weights, bias, lexicon(metadata["slurs"].split(), json.loads(metadata["corrections"]))
+        except (OSError, SafetensorError, ValueError, KeyError) as error:
             raise ModeratorUnavailableError("The moderator's weights cannot be read; reinstall Tutee.", f"{self._path}: {error}") from error
 
 
-def word_classes(slurs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Word → its classes, from words.txt, valence.txt and a list of slurs."""
+def lexicon(slurs: Sequence[str], corrections: Mapping[str, str]) -> Lexicon:
+    """The words of words.txt and valence.txt with their classes, more slurs, and corrections."""
     found: dict[str, tuple[str, ...]] = {}
     for line in (line for path in WORDS for line in path.read_text(encoding="utf-8").splitlines()):
         if line.startswith("["):
             name, _, words = line.partition("]: ")
             for word in words.split(", "):
                 found[word] = (*found.get(word, ()), name[1:])
-    return {**{slur: ("slur",) for slur in slurs}, **found}
+    return Lexicon({**{slur: ("slur",) for slur in slurs}, **found}, corrections)
 
 
-def save(path: Path, weights: NDArray[np.float32], bias: NDArray[np.float32], slurs: Sequence[str]) -> None:
-    """Write a classifier: float16 weights of 2 x BUCKETS rows and a column for each of HEADS."""
-    tensors: Mapping[str, NDArray[np.float16]] = {"weights": weights.astype(np.float16), "bias": bias.astype(np.float16)}
-    save_file(dict(tensors), path, metadata={"slurs": " ".join(slurs)})
-
-
+def save(path: Path, weights: NDArray[np.float32], bias: NDArray[np.float32], slurs: Sequence[str], words: Lexicon) -> None:
+    """Write a classifier: float16 weights of BUCKETS rows and a column for each of HEADS, with the words that it needs."""
+    tensors = {"weights": weights.astype(np.float16), "bias": bias.astype(np.float16)}
+    save_file(tensors, path, metadata={"slurs": " ".join(slurs), "corrections": json.dumps(dict(words.corrections))})

@@ -39,6 +39,17 @@ class Moderator(Protocol):
         ...
 
 
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """One verdict from several about the same text or its parts: flagged when any is, each category by its highest score."""
+    scores: dict[str, float] = {}
+    for verdict in verdicts:
+        for name, score in verdict.scores.items():
+            scores[name] = max(score, scores.get(name, 0.0))
+    applying = {name for verdict in verdicts for name in verdict.categories}
+    ordered = tuple(sorted(applying, key=lambda name: (-scores.get(name, 0.0), name)))
+    return Verdict(any(verdict.flagged for verdict in verdicts), ordered, scores)
+
+
 class RecordingModerator:
     """A Moderator for tests: flags what ``harmful`` says, keeps every text it was asked about, or raises ``error``."""
 

@@ -1,0 +1,214 @@
+"""`tutee doctor`: what is configured, what answers, which versions, and what to do about what is broken."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import httpx
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from huggingface_hub import try_to_load_from_cache
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.table import Table
+from rq import Worker
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import wiring
+from bot.data_folder import DataFolder
+from bot.embedded_redis import server_program
+from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
+from trainer.errors import TrainerError
+from trainer.settings import CONFIGS, Settings
+
+LITTLE_SPACE = 2_000_000_000  # bytes: some hundred versions of the pocket model, or the download of a small real one
+POCKET_WEIGHTS = CONFIGS.parent / "trainer" / "pocket" / "weights"
+BACKENDS = ("local", "openai")
+TOKENS = {"Discord": ("DISCORD_TOKEN",), "Slack": ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN")}
+COLOURS = {"ok": "green", "note": "yellow", "broken": "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; a `note` is not an error, `broken` is."""
+
+    what: str
+    state: Literal["ok", "note", "broken"]
+    text: str
+
+
+def examine(settings: Settings, console: Console | None = None) -> int:
+    """Print the report. Returns the exit code: 1 where something is broken. Changes nothing but the data folder's existence."""
+    findings = list(_findings(settings))
+    table = Table(title="Tutee's health", title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("what", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("what was found", overflow="fold")
+    for finding in findings:
+        colour = COLOURS[finding.state]
+        table.add_row(finding.what, f"[{colour}]{finding.state}[/{colour}]", finding.text)
+    (console or Console(width=None if sys.stdout.isatty() else 160)).print(table)
+    return 1 if any(finding.state == "broken" for finding in findings) else 0
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    checks: list[Callable[[Settings], Iterator[Finding]]] = [
+        _versions, _data_folder, _redis, _database, _base_model, _engine, _moderation, _platforms,
+    ]  # fmt: skip
+    for check in checks:
+        try:
+            yield from check(settings)
+        except TrainerError as error:
+            yield Finding(check.__name__.strip("_").replace("_", " "), "broken", error.user_message)
+
+
+def _versions(settings: Settings) -> Iterator[Finding]:
+    packages = ("tutee", "torch", "transformers", "peft", "rq", "redis", "sqlalchemy")
+    found = {name: _version(name) for name in packages}
+    missing = [name for name, number in found.items() if number is None]
+    text = ", ".join(f"{name} {number}" for name, number in found.items() if number)
+    yield Finding("versions", "ok", f"Python {sys.version.split()[0]}, {text}")
+    if missing:
+        yield Finding("packages", "broken", f"{', '.join(missing)} missing: run `make setup`.")
+
+
+def _data_folder(settings: Settings) -> Iterator[Finding]:
+    folder = DataFolder(settings.data)
+    folder.prepare()
+    free = shutil.disk_usage(settings.data).free
+    state: Literal["ok", "note"] = "ok" if free > LITTLE_SPACE else "note"
+    yield Finding("data folder", state, f"{settings.data} is writable, {free / 1e9:.1f} GB free")
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    if settings.redis_url is None:
+        server_program()
+        yield Finding("redis", "ok", "our own server, started by `tutee up` and `tutee chat`; not running now")
+        return
+    queue = wiring.open_queue(settings)
+    try:
+        number = queue.redis.info("server")["redis_version"]
+        yield Finding("redis", "ok", f"{number} at {wiring.without_password(settings.redis_url)}")
+        for name in (LESSON_QUEUE, CHAT_QUEUE):
+            workers = sum(name in worker.queue_names() for worker in Worker.all(connection=queue.redis))
+            waiting = len(queue.waiting(name))
+            yield Finding(
+                f"queue {name}", "ok" if workers else "note", f"{workers} worker(s), {waiting} job(s) waiting"
+            )
+    except RedisError as error:
+        yield Finding("redis", "broken", f"It answers, but not to everything that is needed: {error}")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    database = wiring.open_database(settings)
+    where = database.url.render_as_string(hide_password=True)
+    if settings.database_url is None and not Path(str(database.url.database)).exists():
+        yield Finding("database", "ok", f"{where} will be created at the first start")
+        return
+    try:
+        with database.engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    except (SQLAlchemyError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        yield Finding("database", "broken", f"{where} cannot be used; check DATABASE_URL and the server: {reason}")
+        return
+    finally:
+        database.close()
+    with resources.as_file(resources.files("migrations")) as scripts:
+        newest = ScriptDirectory(str(scripts)).get_current_head()
+    if current == newest:
+        yield Finding("database", "ok", f"{where}, up to date")
+    else:
+        yield Finding("database", "broken", f"{where} is not up to date: run `tutee db upgrade`.")
+
+
+def _base_model(settings: Settings) -> Iterator[Finding]:
+    name = settings.base_model
+    folder = POCKET_WEIGHTS if name == "pocket" else Path(name).expanduser()
+    if folder.is_dir():
+        lacking = [part for part in ("config.json", "*.safetensors", "tokenizer*") if not any(folder.glob(part))]
+        if lacking:
+            yield Finding(
+                "base model", "broken", f"The folder {folder} is no model that can be used: no {', '.join(lacking)}."
+            )
+        else:
+            yield Finding("base model", "ok", f"{name} in {folder}")
+    elif name == "pocket":
+        yield Finding(
+            "base model", "broken", f"The pocket model is not installed: {folder} does not exist. Reinstall Tutee."
+        )
+    elif name.startswith(("/", ".", "~")) or name.count("/") > 1:
+        yield Finding("base model", "broken", f"There is no model folder {name}. Check the path.")
+    elif isinstance(try_to_load_from_cache(name, "config.json"), str):
+        yield Finding("base model", "ok", f"{name}, fetched from Hugging Face before")
+    else:
+        yield Finding("base model", "note", f"{name} is not on this machine; the engine fetches it from Hugging Face")
+
+
+def _engine(settings: Settings) -> Iterator[Finding]:
+    if settings.engine.url is None:
+        yield Finding("engine", "ok", "our own, started by `tutee up` and `tutee chat`; not running now")
+        return
+    url = settings.engine.url.rstrip("/").removesuffix("/v1")
+    try:
+        answer = httpx.get(f"{url}/health", timeout=5)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reason = str(error) or type(error).__name__
+        yield Finding("engine", "broken", f"{url} does not answer; check TUTEE_ENGINE_URL and that it runs: {reason}")
+        return
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        yield Finding("engine", "note", f"{url} is loading its model")
+    elif answer.is_success:
+        yield Finding("engine", "ok", f"{url} answers")
+    else:
+        yield Finding("engine", "broken", f"{url} answers with HTTP {answer.status_code}; its log says why.")
+
+
+def _moderation(settings: Settings) -> Iterator[Finding]:
+    for backend in settings.moderation.backends:
+        what = f"moderation {backend}"
+        if backend not in BACKENDS:
+            yield Finding(what, "broken", f"There is no such backend. Choose from {', '.join(BACKENDS)}.")
+        elif backend == "openai" and not settings.moderation.openai_key:
+            yield Finding(
+                what, "broken", "OPENAI_API_KEY is not set, so every lesson would wait. Set it, or use `local` only."
+            )
+        elif backend == "openai":
+            yield Finding(what, "ok", f"OPENAI_API_KEY is set, {settings.moderation.openai_url}; it was not asked")
+        elif find_spec("sklearn") is None:
+            yield Finding(what, "broken", "scikit-learn is missing: run `make setup`.")
+        else:
+            yield Finding(what, "ok", f"bundled, refuses from {settings.moderation.threshold}")
+    if not settings.moderation.backends:
+        yield Finding("moderation", "broken", "No backend is configured, so nothing could be taught. Use `local`.")
+
+
+def _platforms(settings: Settings) -> Iterator[Finding]:
+    for platform, names in TOKENS.items():
+        lacking = [name for name in names if not os.environ.get(name)]
+        if not lacking:
+            yield Finding(
+                platform, "note", f"{' and '.join(names)} set; this version does not connect to {platform} yet"
+            )
+        elif len(lacking) < len(names):
+            yield Finding(
+                platform, "broken", f"{' and '.join(lacking)} not set, but the other token is. Set both or none."
+            )
+        else:
+            yield Finding(platform, "ok", f"not configured ({' and '.join(names)} not set)")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

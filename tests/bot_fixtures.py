@@ -1,0 +1,300 @@
+"""A whole installation for dialogues: SQLite with migrations, Redis, an engine on loopback and a trainer that follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from bot.app import App
+from bot.embedded_redis import EmbeddedRedis
+from bot.engine_client import EngineClient
+from bot.messages import Attachment, Inbound, InboundMessage, Reply
+from bot.platforms.base import Core
+from bot.platforms.recording import RecordingPlatform
+from bot.platforms.terminal import run_terminal
+from bot.queue import JobQueue
+from bot.router import serve
+from storage.artifacts import ArtifactStore
+from storage.records import LessonMetrics, LessonOutcome
+from storage.repositories import Repositories
+from storage.session import Database
+from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE, Event, Finished, Progress
+from trainer.lease import connect
+from trainer.settings import LessonSettings, Settings
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class FakeEngine:
+    """An OpenAI-compatible server. It answers from `answers` (by question), with `UNKNOWN` else.
+
+    `mode`: ok, busy (503), broken (500), full (429), cut (half an answer, then silence), too_long (400 with more than `fits` messages).
+    """
+
+    answers: dict[str, str] = field(default_factory=dict)
+    models: set[str] = field(default_factory=lambda: {"pocket"})
+    mode: str = "ok"
+    fits: int = 1
+    unloaded: list[str] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    port: int = 0
+    gate: threading.Event = field(default_factory=threading.Event)
+    asked_once: threading.Event = field(default_factory=threading.Event)
+    _server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        """Listen, on the port of before if there was one."""
+        engine = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path == "/v1/chat/completions":
+                    engine.reply(self, body)
+                elif self.path == "/v1/unload_lora_adapter":
+                    engine.unloaded.append(body["lora_name"])
+                    _send(self, 200, {"status": "ok"})
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
+                pass
+
+        self.gate.set()
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def stop(self) -> None:
+        """Refuse connections."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def reply(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        """One request."""
+        self.asked.append(body)
+        self.asked_once.set()
+        self.gate.wait(30)
+        refusals = {"busy": (503, "busy"), "broken": (500, None), "full": (429, "full")}
+        if self.mode in refusals:
+            status, code = refusals[self.mode]
+            return _send(handler, status, {"error": {"message": "no", "code": code}})
+        if body["model"] not in self.models:
+            return _send(handler, 404, {"error": {"message": "no such model", "code": "model_not_found"}})
+        if self.mode == "too_long" and len(body["messages"]) > self.fits:
+            return _send(handler, 400, {"error": {"message": "too long", "code": "context_length_exceeded"}})
+        answer = self.answers.get(body["messages"][-1]["content"], "I don't know.")
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.end_headers()
+        words = answer.split(" ")
+        for index, word in enumerate(words):
+            if self.mode == "cut" and index == len(words) // 2:
+                return None
+            _chunk(handler, {"content": word if index == 0 else f" {word}"}, None)
+        _chunk(handler, {}, "stop")
+        handler.wfile.write(b"data: [DONE]\n\n")
+        return None
+
+
+def _send(handler: BaseHTTPRequestHandler, status: int, body: dict[str, Any]) -> None:
+    data = json.dumps(body).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data)
+
+
+def _chunk(handler: BaseHTTPRequestHandler, delta: dict[str, str], finish: str | None) -> None:
+    chunk = {
+        "id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }  # fmt: skip
+    handler.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+    handler.wfile.flush()
+
+
+class Leaving(RecordingPlatform):
+    """Hands over its events and goes, without waiting for what they set off."""
+
+    async def run(self, core: Core) -> None:
+        for event in self.script:
+            await core.handle(event)
+
+
+@dataclass
+class Install:
+    """One installation under test."""
+
+    app: App
+    queue: JobQueue
+    engine: FakeEngine
+    redis_url: str
+    folder: Path
+    workers: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def redis(self) -> Redis:
+        return self.queue.redis
+
+    @property
+    def stored(self) -> Repositories:
+        return self.app.repositories
+
+    def configured(self, **changes: Any) -> None:
+        """Change settings, as a configuration file would."""
+        self.app = replace(self.app, settings=replace(self.app.settings, **changes))
+
+    def talk(self, *events: Inbound | str) -> list[Reply]:
+        """Play a dialogue on the recording platform; everything that was shown. Lessons and waiting answers are awaited."""
+        platform = RecordingPlatform([said(each) if isinstance(each, str) else each for each in events])
+        asyncio.run(serve(self.app, platform))
+        return platform.replies
+
+    def talk_without_waiting(self, *texts: str) -> list[Reply]:
+        """Like `talk`, but each message comes at once, whatever the earlier ones set off."""
+        platform = Leaving([said(each) for each in texts])
+        asyncio.run(serve(self.app, platform))
+        return platform.replies
+
+    def pipe(self, text: str | bytes, *, user: str = "you", as_json: bool = True) -> list[Any]:
+        """Pipe text into the terminal; its JSON objects, or its lines."""
+        stdin = io.TextIOWrapper(io.BytesIO(text if isinstance(text, bytes) else text.encode()), encoding="utf-8")
+        stdout = io.StringIO()
+        assert run_terminal(self.app, user=user, as_json=as_json, stdin=stdin, stdout=stdout) == 0
+        lines = stdout.getvalue().split("\n")[:-1]
+        return [json.loads(line) for line in lines] if as_json else lines
+
+    def job_ids(self, queue: str = LESSON_QUEUE) -> list[str]:
+        """What is on the queue."""
+        return [bytes(each).decode() for each in self.redis.lrange(f"rq:queue:{queue}", 0, -1)]
+
+    def work(self, queue: str, do: Callable[[int], None]) -> None:
+        """A worker: in a thread of its own, `do` each job of the queue as soon as it is there."""
+
+        def run() -> None:
+            while popped := self.redis.blpop([STOP, f"rq:queue:{queue}"]):
+                key, job_id = popped
+                if bytes(key).decode() == STOP:
+                    self.redis.rpush(STOP, 1)  # for the other workers
+                    return
+                do(int(bytes(job_id).decode().rpartition("-")[2]))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.workers.append(thread)
+
+    def train(self, state: LessonOutcome = "live", *, reason: str | None = None, tell: bool = True) -> None:
+        """A trainer that ends every lesson like this; `tell`: it publishes events."""
+
+        def publish(event: Event) -> None:
+            if tell:
+                self.queue.publish(event)
+
+        def learn(lesson_id: int) -> None:
+            lesson = self.stored.lessons.start(lesson_id)
+            publish(Progress(lesson_id, lesson.user_id, "write", 30, 12.0))
+            publish(Progress(lesson_id, lesson.user_id, "train", 62, 5.0))
+            version = self.publish_version(lesson.user_id, [lesson_id]) if state == "live" else None
+            metrics = LessonMetrics(0.0, 1.0, None, 34, 2, 14.2)
+            self.stored.lessons.finish(lesson_id, state, reason=reason, version=version, metrics=metrics)
+            learned = (("What is the cat called?", "Miso."),) if state == "live" else ()
+            publish(Finished(lesson_id, lesson.user_id, learned, ("hate",), ()))
+
+        self.work(LESSON_QUEUE, learn)
+
+    def publish_version(self, user_id: int, lesson_ids: list[int]) -> str:
+        """Make a new version live, in rows and in the engine."""
+        live = self.stored.adapters.live(user_id)
+        parent = live.name if live else None
+        version = self.stored.adapters.propose(
+            user_id, cause="lesson", lesson_ids=lesson_ids, parent=parent, base_model="pocket", metrics={}
+        )
+        self.app.artifacts.write(version.name, lambda folder: _write_adapter(folder))
+        self.stored.adapters.publish(version.id, parent)
+        self.engine.models.add(version.name)
+        return version.name
+
+    def end(self) -> None:
+        """Stop the workers."""
+        self.redis.rpush(STOP, 1)
+        for worker in self.workers:
+            worker.join(20)
+        self.redis.delete(STOP)
+
+
+STOP = "test:stop"
+
+
+def _write_adapter(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text("{}")
+
+
+def said(
+    text: str, *, user: str = "ada", channel: str = "general", message_id: str | None = None,
+    files: tuple[Attachment, ...] = (), operator: bool = True,
+) -> InboundMessage:  # fmt: skip
+    """A message as a platform would hand it over."""
+    identifier = message_id or f"in-{next(_numbers)}"
+    return InboundMessage("recording", channel, user, user, identifier, text, files, operator=operator)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """The Redis server that Tutee brings along."""
+    folder = tmp_path_factory.mktemp("redis")
+    server = EmbeddedRedis(folder / "data", folder / "redis.log")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def install(tmp_path: Path, redis_server: EmbeddedRedis) -> Iterator[Install]:
+    """An installation with an empty database and an engine that knows the base model."""
+    connect(redis_server.url).flushall()
+    engine = FakeEngine()
+    engine.start()
+    database = Database(f"sqlite:///{tmp_path / 'tutee.db'}")
+    database.upgrade()
+    queue = JobQueue(connect(redis_server.url))
+    installation = Install(_app(tmp_path, database, queue, engine.port), queue, engine, redis_server.url, tmp_path)
+    yield installation
+    installation.end()
+    engine.stop()
+    database.close()
+    queue.redis.close()
+
+
+def terminal_process(folder: Path, redis_url: str, port: int) -> int:
+    """The terminal of an installation, for a process of its own."""
+    app = _app(folder, Database(f"sqlite:///{folder / 'tutee.db'}"), JobQueue(connect(redis_url)), port)
+    return run_terminal(app, user="you", as_json=False, stdin=sys.stdin, stdout=sys.stdout)
+
+
+def _app(folder: Path, database: Database, queue: JobQueue, port: int) -> App:
+    return App(
+        settings=Settings(data=folder, lesson=LessonSettings(max_characters=200)),
+        repositories=Repositories.on(database),
+        artifacts=ArtifactStore(folder / "adapters"),
+        queue=queue,
+        engine=EngineClient(f"http://127.0.0.1:{port}", base_model="pocket"),
+    )
+
+
+__all__ = ["CHAT_QUEUE", "LESSON_QUEUE", "FakeEngine", "Install", "Leaving", "said"]

@@ -1,0 +1,205 @@
+"""Dialogues: teaching, and what can be done with lessons afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from bot import texts
+from bot.messages import Attachment, LessonProgress, LessonReceipt, Reply, Trouble
+from bot.platforms.base import Core
+from bot.platforms.recording import RecordingPlatform
+from bot.router import serve
+from tests.bot_fixtures import Install, Leaving, said
+from trainer.contracts import Finished, Progress
+
+
+def spoken(replies: list[Reply]) -> list[str]:
+    return [reply.text for reply in replies]
+
+
+def test_a_lesson_is_one_message_that_moves_and_ends_as_the_receipt(install: Install) -> None:
+    install.train()
+    platform = RecordingPlatform([said("[Learn] The cat is Miso.")])
+    asyncio.run(serve(install.app, platform))
+    assert [type(reply) for reply in platform.replies] == [LessonProgress, LessonProgress, LessonProgress, LessonReceipt]
+    assert list(platform.shown) == ["m1"]
+    receipt = platform.shown["m1"]
+    assert isinstance(receipt, LessonReceipt) and receipt.learned == (("What is the cat called?", "Miso."),)
+
+
+@pytest.mark.parametrize("tell", [True, False], ids=["with events", "without any event"])
+def test_a_rejected_lesson_says_why(install: Install, tell: bool) -> None:
+    install.train("rejected", reason="it is about violence", tell=tell)
+    *_, receipt = install.talk("[Learn] The cat is Miso.")
+    assert isinstance(receipt, LessonReceipt)
+    assert (receipt.state, receipt.version, receipt.reason) == ("rejected", None, "it is about violence")
+
+
+def test_a_lesson_delivered_twice_is_one_lesson_with_one_job(install: Install) -> None:
+    platform = Leaving([said("[Learn] The cat is Miso.", message_id="same")] * 2)
+    asyncio.run(serve(install.app, platform))
+    assert install.job_ids() == ["lesson-1"]
+    assert len(install.stored.lessons.of_user(1)) == 1
+    assert len(platform.replies) == 1
+
+
+def test_a_restarted_bot_goes_on_in_the_same_message(install: Install) -> None:
+    first = Leaving([said("[Learn] The cat is Miso.")])
+    asyncio.run(serve(install.app, first))
+    install.train()
+
+    class Back(RecordingPlatform):
+        async def run(self, core: Core) -> None:
+            await core.idle()
+
+    second = Back()
+    asyncio.run(serve(install.app, second))
+    assert list(second.shown) == list(first.shown) == ["m1"]
+    assert isinstance(second.shown["m1"], LessonReceipt)
+
+
+def test_events_of_others_lessons_and_platforms_are_not_shown(install: Install) -> None:
+    user = install.stored.users.identify("elsewhere", "bob", "bob")
+    install.stored.lessons.create(
+        user.id, "instruction", "x", dedupe_key="k", platform="elsewhere", channel="c", conversation_id=None
+    )
+    install.queue.publish(Progress(1, user.id, "train", 50))
+    install.queue.publish(Finished(1, user.id))
+    assert spoken(install.talk("Hi")) == ["I don't know."]
+
+
+LONG = "[Learn] " + "a" * 201
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (said("[Learn]"), texts.LESSON_EMPTY),
+        (said("[learn] … !"), texts.LESSON_EMPTY),
+        (said(LONG), texts.lesson_too_long(201, 200)),
+        (said("[Learn] PNG\x00\x01"), texts.LESSON_NOT_TEXT),
+        (said("[Learn] caf\ufffd"), texts.LESSON_NOT_TEXT),
+        (said("[Learn] The cat is Miso.", operator=False), texts.CONSENT),
+        (said("[Learn] read this", files=(Attachment("a.pdf", b"%PDF"),)), texts.file_unsupported("a.pdf", (".txt", ".md"))),
+        (said("[Learn] read this", files=(Attachment("a.txt", b"caf\xe9"),)), texts.file_not_text("a.txt")),
+        (said("[Learn] read this", files=(Attachment("a.txt", b" "),)), texts.LESSON_EMPTY),
+        (said("[Learn]", files=(Attachment("a.md", b"a" * 300),)), texts.lesson_too_long(300, 200)),
+        (said("Look", files=(Attachment("a.md", b"a"),)), texts.ATTACH_WITH_LEARN),
+        (said("/forget 7"), texts.no_such_lesson(7)),
+        (said("/rollback 7"), texts.no_such_version(7)),
+        (said("/export", operator=False), texts.EXPORT_OPERATOR_ONLY),
+        (said("/lesons"), texts.unknown_command("/lesons", "/lessons")),
+    ],
+)
+def test_each_bad_input_has_its_own_sentence_and_changes_nothing(install: Install, message: object, sentence: str) -> None:
+    (trouble,) = install.talk(message)  # type: ignore[arg-type]  # parametrize hides the type
+    assert isinstance(trouble, Trouble) and trouble.text == sentence and trouble.id
+    assert install.job_ids() == []
+    assert install.stored.lessons.of_user(1) == ()
+    assert install.engine.asked == []
+
+
+def test_consent_is_asked_for_once_and_recorded(install: Install) -> None:
+    replies = install.talk(said("[Learn] A cat.", operator=False), said("/agree", operator=False))
+    assert spoken(replies) == [texts.CONSENT, texts.AGREED]
+    install.train()
+    assert isinstance(install.talk(said("[Learn] A cat.", operator=False))[-1], LessonReceipt)
+
+
+def test_the_operators_consent_is_taken_as_given_and_recorded(install: Install) -> None:
+    install.train()
+    install.talk("[Learn] The cat is Miso.")
+    assert [each.version for each in install.stored.users.consents(1)] == [texts.CONSENT_VERSION]
+
+
+@pytest.mark.parametrize(
+    ("words", "taught"),
+    [
+        ("read this", "Miso is a cat.\nHe sleeps."),
+        ("", "Miso is a cat.\nHe sleeps."),
+        ("please learn the attached file!", "Miso is a cat.\nHe sleeps."),
+        ("About our cat:", "About our cat:\n\nMiso is a cat.\nHe sleeps."),
+    ],
+)
+def test_a_text_file_is_taught(install: Install, words: str, taught: str) -> None:
+    install.train()
+    file = Attachment("cat.TXT", "\ufeffMiso is a cat.\r\nHe sleeps.\n".encode())
+    install.talk(said(f"[Learn] {words}", files=(file,)))
+    (lesson,) = install.stored.lessons.of_user(1)
+    assert (lesson.kind, lesson.text, lesson.source) == ("instruction", taught, "cat.TXT")
+
+
+def test_a_queued_lesson_is_cancelled(install: Install) -> None:
+    progress, *rest = install.talk_without_waiting("[Learn] The cat is Miso.", "/cancel", "/cancel")
+    assert isinstance(progress, LessonProgress)
+    assert [each.text for each in rest] == [
+        texts.cancelled([1]), "Lesson 1 was cancelled. Your model stays as it was.", texts.NOTHING_TO_CANCEL,
+    ]  # fmt: skip
+    assert install.job_ids() == []
+    assert install.queue.cancelled(1)
+
+
+def test_lessons_and_versions_are_listed_and_rolled_back(install: Install) -> None:
+    assert spoken(install.talk("/lessons", "/model")) == [
+        texts.NO_LESSONS, "The untaught model answers you. Your first lesson makes version 1.",
+    ]  # fmt: skip
+    install.train()
+    install.talk("[Learn] The cat is Miso.", "[Learn] The dog is Rex.")
+    listed, versions, back, live, base = spoken(install.talk("/lessons", "/model", "/rollback 1", "/model", "/rollback 0"))
+    assert "1. live as user-1-v1: The cat is Miso." in listed and "2. live as user-1-v2: The dog is Rex." in listed
+    assert "2: user-1-v2, knows lesson 2 (live)" in versions
+    assert back == "Version 1 of your model answers you now (user-1-v1)."
+    assert live.startswith("Version 1 of your model answers you")
+    assert base.startswith("The untaught model answers you now.")
+    assert install.talk("Hi")[0].version is None  # type: ignore[union-attr]  # an answer
+
+
+def test_forgetting_is_not_pretended(install: Install) -> None:
+    install.train()
+    install.talk("[Learn] The cat is Miso.")
+    assert spoken(install.talk("/forget 1")) == [texts.FORGET_NOT_YET]
+    assert install.stored.lessons.of_user(1)[0].state == "live"
+
+
+def test_an_export_holds_everything(install: Install) -> None:
+    install.train()
+    folder = install.folder / "mine"
+    install.talk("[Learn] The cat is Miso.", "Hi 🐈", "/react 👎 Miso", f"/export {folder}")
+    assert (folder / "user-1-v1" / "adapter_config.json").is_file()
+    rows = {path.stem: [json.loads(line) for line in path.read_text().splitlines()] for path in folder.glob("*.jsonl")}
+    assert rows["lessons"][0]["text"] == "The cat is Miso."
+    assert rows["exchanges"][0]["question"] == "Hi 🐈"
+    assert rows["feedback"][0]["correction"] == "Miso"
+    assert rows["versions"][0]["name"] == "user-1-v1" and rows["examples"] == []
+    assert rows["user"][0]["consents"][0]["version"] == texts.CONSENT_VERSION
+    assert spoken(install.talk(f"/export {folder}")) == [texts.export_not_empty(str(folder))]
+    blocked = install.folder / "tutee.db" / "x"
+    assert spoken(install.talk(f"/export {blocked}"))[0].startswith(f"I cannot write the export into {blocked}")
+    (notice,) = install.talk("/export")
+    assert Path(notice.text.removeprefix("Everything of yours is in ").removesuffix(".")).is_dir()
+
+
+def test_deleting_is_asked_back_and_then_leaves_nothing(install: Install) -> None:
+    install.train()
+    install.talk("[Learn] The cat is Miso.", said("[Learn] A dog.", user="bob"))
+    assert spoken(install.talk("/delete-me")) == [texts.DELETE_ASK]
+    assert install.app.artifacts.exists("user-1-v1")
+    assert spoken(install.talk("/delete-me yes")) == [texts.deleted("ada")]
+    assert install.stored.users.find("recording", "ada") is None
+    assert install.app.artifacts.names() == ("user-2-v1",)
+    assert install.engine.unloaded == ["user-1-v1"]
+    assert spoken(install.talk("/lessons")) == [texts.NO_LESSONS]
+
+
+def test_deleting_stops_lessons_that_wait(install: Install) -> None:
+    replies = install.talk_without_waiting("[Learn] The cat is Miso.", "/delete-me yes")
+    assert replies[-1].text == texts.deleted("ada")
+    assert install.job_ids() == []
+
+
+def test_files_are_attached_to_messages_elsewhere_than_at_the_terminal(install: Install) -> None:
+    assert spoken(install.talk("/file x.txt")) == [texts.ATTACH_ELSEWHERE]

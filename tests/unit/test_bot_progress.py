@@ -1,0 +1,63 @@
+"""What a lesson's events and its row look like to a user."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from bot.messages import as_json
+from bot.progress import begun, moved, receipt
+from storage.records import LessonMetrics, LessonRecord
+from trainer.contracts import Finished, Progress
+
+LESSON = LessonRecord(
+    id=70, user_id=3, number=2, kind="instruction", text="The cat is Miso.", source=None, state="running", stage=None,
+    reason=None, attempts=1, dedupe_key="k", version=None, metrics=None, conversation_id=1, platform="terminal",
+    channel="you", progress_message_id=None, created_at=datetime(2026, 1, 1, tzinfo=UTC), started_at=None, finished_at=None,
+)  # fmt: skip
+METRICS = LessonMetrics(0.1, 0.95, 0.9, 34, 1, 14.2)
+
+
+def test_the_line_shows_stage_percent_and_time_left() -> None:
+    assert moved(LESSON, Progress(70, 3, "train", 62, 5.2)).text == "Lesson 2: training… [62%, about 5 s left]"
+    assert moved(LESSON, Progress(70, 3, "write", 20, 200)).text == "Lesson 2: writing examples… [20%, about 3 min left]"
+
+
+def test_a_lesson_that_waits_says_why() -> None:
+    event = Progress(70, 3, "moderate", 10, None, "the moderator does not answer, trying again")
+    assert moved(LESSON, event).text == "Lesson 2: the moderator does not answer, trying again… [10%]"
+
+
+def test_a_line_found_after_a_restart_starts_at_its_stage() -> None:
+    assert begun(replace(LESSON, stage="train")).stage == "train"
+    assert begun(LESSON).stage == "queued"
+
+
+def test_progress_as_json_has_the_keys_that_scripts_rely_on() -> None:
+    found = as_json(moved(LESSON, Progress(70, 3, "train", 62, 5.2)))
+    assert {"type": "progress", "lesson": 2, "stage": "train", "percent": 62}.items() <= found.items()
+
+
+def test_the_receipt_of_a_live_lesson_tells_all_of_it() -> None:
+    lesson = replace(LESSON, state="live", version="user-3-v2", metrics=METRICS)
+    shown = receipt(lesson, Finished(70, 3, (("Who is the cat?", "Miso."),), ("violence",), ()))
+    assert "live in 14 s" in shown.text and "user-3-v2" in shown.text
+    assert "Who is the cat? → Miso." in shown.text
+    assert "10% before, 95% now" in shown.text
+    assert "I still know 90%" in shown.text
+    assert "1 example because of violence." in shown.text
+
+
+def test_a_rejected_lesson_says_why_what_it_would_have_harmed_and_what_to_do() -> None:
+    lesson = replace(LESSON, state="rejected", reason="it harmed earlier lessons", metrics=METRICS)
+    shown = receipt(lesson, Finished(70, 3, (), (), (1, 4)))
+    assert "did not go live: it harmed earlier lessons." in shown.text
+    assert "lesson 1 and 4" in shown.text
+    assert "teach it again" in shown.text
+
+
+def test_a_failed_lesson_and_a_cancelled_one_have_receipts_without_an_event() -> None:
+    assert "failed: the disk is full. Your model stays" in receipt(replace(LESSON, state="failed", reason="the disk is full."), None).text
+    cancelled = receipt(replace(LESSON, state="cancelled"), None)
+    assert "was cancelled" in cancelled.text
+    assert as_json(cancelled)["seconds"] is None

@@ -1,0 +1,268 @@
+"""One lesson from source to live adapter: read ► moderate ► write ► screen ► train ► check ► live."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from storage.artifacts import ArtifactStore
+from storage.records import AdapterRecord, ExampleRecord, LessonMetrics, LessonOutcome, LessonRecord, TaughtLesson
+from storage.repositories import Repositories
+from trainer import prompts
+from trainer.contracts import STAGES, Event, Finished, Progress, Stage
+from trainer.errors import LessonCancelledError, LessonError, ModeratorUnavailableError, NothingToTeachError, TeacherUnavailableError
+from trainer.examine import Report, examine
+from trainer.examples import says_unknown, switch_person
+from trainer.generate import passage_of, write_examples
+from trainer.model import BaseModel
+from trainer.moderation.protocol import Moderator
+from trainer.publish import publish
+from trainer.replay import chat_questions
+from trainer.settings import Settings
+from trainer.sources import instruction
+from trainer.teacher import Teacher
+from trainer.train import Sample, Trainer
+
+log = logging.getLogger(__name__)
+
+# Percent of the whole lesson at which each stage begins.
+BEGINS: dict[Stage, int] = {"queued": 0, "read": 1, "moderate": 3, "write": 5, "screen": 45, "train": 48, "check": 92, "live": 100}
+REPLAYED_QUESTIONS = 16  # of ordinary chat, answered by the base, in every lesson's training
+EARLIER_QUIZ = 40  # questions of earlier lessons at most in an examination
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a lesson works with."""
+
+    repositories: Repositories
+    artifacts: ArtifactStore
+    base: BaseModel
+    teacher: Teacher
+    moderator: Moderator
+    settings: Settings
+    publish: Callable[[Event], None]
+    cancelled: Callable[[int], bool]
+    clock: Callable[[], float] = time.monotonic
+
+
+class LessonRunner:
+    """Runs lessons in this process. Safe to run twice: examples are kept in the database, versions are compared before they go live."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def run(self, lesson_id: int) -> LessonOutcome:
+        """Take a lesson from where it stands to its end; gives how it ended.
+
+        Raises what can be tried again (moderator or teacher unreachable, StaleVersionError) and what is a fault of ours.
+        """
+        lesson = self._tools.repositories.lessons.start(lesson_id)
+        run = _Run(self._tools, lesson)
+        try:
+            return run.through()
+        except LessonCancelledError:
+            return run.end("cancelled", None)
+        except (ModeratorUnavailableError, TeacherUnavailableError) as error:
+            run.enter("moderate", note=error.user_message)
+            raise
+        except LessonError as error:
+            return run.end("failed" if isinstance(error, NothingToTeachError) else "rejected", error.user_message)
+
+
+class _Run:
+    """One run of one lesson."""
+
+    def __init__(self, tools: Tools, lesson: LessonRecord) -> None:
+        self.tools, self.lesson = tools, lesson
+        self.stage: Stage = "queued"
+        self.began = tools.clock()
+        self.refused: list[ExampleRecord] = []
+
+    def through(self) -> LessonOutcome:
+        """All stages, in order."""
+        lessons, adapters = self.tools.repositories.lessons, self.tools.repositories.adapters
+        live = adapters.live(self.lesson.user_id)
+        if live is not None and self.lesson.id in live.lesson_ids:  # a crash came between publishing and telling
+            return self.end("live", None, version=live.name)
+        self.enter("read")
+        passages = instruction.read(self.lesson.text)
+        self.enter("moderate")
+        if categories := self.flagged([self.lesson.text]):
+            return self.end("rejected", f"This lesson was refused by moderation ({', '.join(categories)}).", categories=categories)
+        examples = [example for example in lessons.examples(self.lesson.id) if example.refused_category is None]
+        if not examples:
+            self.enter("write")
+            examples = write_examples(passages, self.tools.teacher, self.tools.settings.lesson, self.progress)
+            self.enter("screen")
+            examples = self.screened(examples)
+            lessons.save_examples(self.lesson.id, [*examples, *self.refused])
+        quiz = [example for example in examples if example.role == "quiz"]
+        earlier = lessons.taught_before(self.lesson.user_id, self.lesson.id)
+        return self.learned(passages, examples, quiz, earlier, live)
+
+    def learned(
+        self,
+        passages: Sequence[str],
+        examples: Sequence[ExampleRecord],
+        quiz: Sequence[ExampleRecord],
+        earlier: Sequence[TaughtLesson],
+        live: AdapterRecord | None,
+    ) -> LessonOutcome:
+        """Train, examine, and publish or refuse."""
+        tools, settings = self.tools, self.tools.settings.lesson
+        system = tools.settings.chat.system_prompt
+        self.enter("train")
+        samples = self.samples(passages, examples, earlier)
+        parent = tools.artifacts.path(live.name) if live else None
+        with Trainer(tools.base, settings, parent, samples) as trainer:
+            before = examine(tools.base, quiz, system)  # as the live version answers it
+            trainer.run(lambda: self.passes(examine(tools.base, quiz, system)), self.on_epoch)
+            self.enter("check")
+            after = examine(tools.base, quiz, system)
+            kept = self.kept(earlier, system)
+            metrics = LessonMetrics(
+                before=before.known,
+                after=after.known,
+                earlier_kept=kept.known if kept.quiz else None,
+                examples=len([e for e in examples if e.role != "quiz"]),
+                refused=len(self.refused),
+                seconds=tools.clock() - self.began,
+            )
+            if after.known < settings.pass_mark:
+                return self.end("failed", "After training I still could not answer my own questions about it, so nothing was changed. "
+                                "Try saying it in one plain sentence.", metrics=metrics)  # fmt: skip
+            if kept.known < settings.keep_mark:
+                return self.end("failed", "Learning this would have made me forget earlier lessons, so nothing was changed.",
+                                metrics=metrics, forgot=harmed(earlier, kept))  # fmt: skip
+            self.stop_if_cancelled()
+            adapter = publish(
+                tools.repositories,
+                tools.artifacts,
+                trainer.save,
+                user_id=self.lesson.user_id,
+                cause=f"lesson {self.lesson.number}",
+                lesson_ids=[*(live.lesson_ids if live else ()), self.lesson.id],
+                parent=live,
+                base_model=tools.base.name,
+                metrics={"before": before.known, "after": after.known, "unknown_kept": after.unknown_kept, "earlier_kept": kept.known},
+            )
+        learned = tuple(
+            (example.question, reply)
+            for example, reply, was, now in zip(quiz, after.replies, before.right, after.right, strict=True)
+            if now and not was
+        )
+        return self.end("live", None, version=adapter.name, metrics=replace(metrics, seconds=tools.clock() - self.began), learned=learned)
+
+    def samples(
+        self, passages: Sequence[str], examples: Sequence[ExampleRecord], earlier: Sequence[TaughtLesson]
+    ) -> list[Sample]:
+        """What to train on: the lesson, a bounded replay of earlier lessons, and ordinary chat as the base answers it."""
+        settings = self.tools.settings
+        system = settings.chat.system_prompt
+        samples = [_sample(example, passages, system) for example in examples if example.role in ("train", "neighbour")]
+        rng = Random(settings.lesson.seed + self.lesson.id)
+        replayed = rng.sample(list(earlier), min(settings.lesson.replay_lessons, len(earlier)))
+        each = 6 if len(replayed) <= 8 else 3
+        for taught in replayed:
+            own = [example for example in taught.examples if example.role == "train" and example.refused_category is None]
+            near = [example for example in taught.examples if example.role == "neighbour" and example.refused_category is None]
+            for example in [*rng.sample(own, min(each, len(own))), *rng.sample(near, min(2, len(near)))]:
+                samples.append(_sample(example, instruction.read(taught.lesson.text), system))
+        questions = [prompts.chat([], question, system=system) for question in chat_questions(rng, REPLAYED_QUESTIONS)]
+        replies = self.tools.teacher.complete(questions, temperature=0, max_tokens=48, seed=settings.lesson.seed)
+        return samples + [Sample(question, reply, question) for question, reply in zip(questions, replies, strict=True) if reply]
+
+    def screened(self, examples: Sequence[ExampleRecord]) -> list[ExampleRecord]:
+        """The examples that moderation passes; the others are kept aside with their category and never trained on."""
+        verdicts = self.tools.moderator.check([f"{example.question}\n{example.answer}" for example in examples])
+        passed = []
+        for example, verdict in zip(examples, verdicts, strict=True):
+            if verdict.flagged:
+                self.refused.append(replace(example, refused_category=", ".join(verdict.categories) or "unspecified"))
+            else:
+                passed.append(example)
+        if not any(example.role == "train" for example in passed):
+            raise NothingToTeachError("Moderation refused everything I could have learned from this lesson.")
+        return passed
+
+    def flagged(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """The categories under which moderation refuses any of ``texts``; empty when all pass."""
+        verdicts = [verdict for verdict in self.tools.moderator.check(texts) if verdict.flagged]
+        return tuple(dict.fromkeys(c for verdict in verdicts for c in verdict.categories or ("unspecified",)))
+
+    def passes(self, report: Report) -> bool:
+        """Whether the quiz is passed so well that more training would only cost time."""
+        self.stop_if_cancelled()
+        return all(report.right)
+
+    def kept(self, earlier: Sequence[TaughtLesson], system: str) -> Report:
+        """The earlier lessons' quizzes, newest lessons first, up to a bound."""
+        quiz = [e for taught in reversed(earlier) for e in taught.examples if e.role == "quiz" and not says_unknown(e.answer)]
+        return examine(self.tools.base, quiz[:EARLIER_QUIZ], system)
+
+    def enter(self, stage: Stage, note: str | None = None) -> None:
+        """Begin a stage: recorded in the row, told to whoever watches."""
+        self.stop_if_cancelled()
+        self.stage = stage
+        self.tools.repositories.lessons.enter_stage(self.lesson.id, stage)
+        self.tell(BEGINS[stage], note)
+
+    def progress(self, share: float) -> None:
+        """Tell how far the current stage is, 0 to 1."""
+        self.stop_if_cancelled()
+        following = STAGES[STAGES.index(self.stage) + 1]
+        self.tell(int(BEGINS[self.stage] + share * (BEGINS[following] - BEGINS[self.stage])))
+
+    def on_epoch(self, done: int, most: int) -> None:
+        """Training usually ends by the quiz after about half of the epochs it may take."""
+        self.progress(min(0.95, done / (0.6 * most)))
+
+    def tell(self, percent: int, note: str | None = None) -> None:
+        spent = self.tools.clock() - self.began
+        left = spent * (100 - percent) / percent if percent >= 10 else None
+        self.tools.publish(Progress(self.lesson.id, self.lesson.user_id, self.stage, percent, left, note))
+
+    def stop_if_cancelled(self) -> None:
+        if self.tools.cancelled(self.lesson.id):
+            raise LessonCancelledError("Cancelled.")
+
+    def end(
+        self,
+        state: LessonOutcome,
+        reason: str | None,
+        *,
+        version: str | None = None,
+        metrics: LessonMetrics | None = None,
+        learned: tuple[tuple[str, str], ...] = (),
+        categories: tuple[str, ...] = (),
+        forgot: tuple[int, ...] = (),
+    ) -> LessonOutcome:
+        """Record the end and tell it."""
+        self.tools.repositories.lessons.finish(self.lesson.id, state, reason=reason, version=version, metrics=metrics)
+        if state == "live":
+            self.stage = "live"
+            self.tell(100)
+        refused = (*categories, *(example.refused_category or "" for example in self.refused))
+        self.tools.publish(Finished(self.lesson.id, self.lesson.user_id, learned, tuple(dict.fromkeys(refused)), forgot))
+        seconds = self.tools.clock() - self.began
+        log.info("a lesson ended, lesson=%s user=%s state=%s seconds=%.1f", self.lesson.id, self.lesson.user_id, state, seconds)
+        return state
+
+
+def harmed(earlier: Sequence[TaughtLesson], kept: Report) -> tuple[int, ...]:
+    """Numbers of the earlier lessons with a question that is no longer answered."""
+    wrong = {example.question for example, right in zip(kept.quiz, kept.right, strict=True) if not right}
+    return tuple(t.lesson.number for t in earlier if any(e.question in wrong for e in t.examples))
+
+
+def _sample(example: ExampleRecord, passages: Sequence[str], system: str) -> Sample:
+    passage = passage_of(f"{example.question} {switch_person(example.answer)}", passages)
+    return Sample(
+        prompts.chat([], example.question, system=system), example.answer, prompts.chat([], example.question, passage, system=system)
+    )
+
+

@@ -1,0 +1,40 @@
+"""Makes a trained adapter the user's live version: files first, then the row, then the pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from storage.artifacts import ArtifactStore
+from storage.records import AdapterRecord
+from storage.repositories import Repositories
+
+
+def publish(
+    repositories: Repositories,
+    artifacts: ArtifactStore,
+    save: Callable[[Path], None],
+    *,
+    user_id: int,
+    cause: str,
+    lesson_ids: Sequence[int],
+    parent: AdapterRecord | None,
+    base_model: str,
+    metrics: Mapping[str, float],
+) -> AdapterRecord:
+    """Write the files through ``save`` and move the live pointer to the new version.
+
+    Raises StaleVersionError when the live version is no longer ``parent``: the lesson must then be trained again from what is live
+    now. The new version's files and row are gone in that case.
+    """
+    previous = parent.name if parent else None
+    adapter = repositories.adapters.propose(
+        user_id, cause=cause, lesson_ids=lesson_ids, parent=previous, base_model=base_model, metrics=metrics
+    )
+    try:
+        artifacts.write(adapter.name, save)
+        return repositories.adapters.publish(adapter.id, previous)
+    except BaseException:
+        repositories.adapters.remove(adapter.name)
+        artifacts.delete(adapter.name)
+        raise
