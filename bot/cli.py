@@ -74,6 +74,8 @@ def _talk(options: argparse.Namespace, *, attach: bool, user: str, as_json: bool
 
     settings = _settings(options)
     DataFolder(settings.data).prepare()
+    if settings.engine.url is None:
+        _with_base_model(settings)
     _log_to_file(DataFolder(settings.data).log_file("tutee"), options)
     talking = threading.Event()
 
@@ -125,6 +127,7 @@ def _worker(options: argparse.Namespace) -> int:
     if CHAT_QUEUE in queues:
         jobs.configure(wiring.answering(wiring.app(settings, queue, database), queue))
     if LESSON_QUEUE in queues:
+        _with_base_model(settings)
         from trainer.processes import prepare_lessons
 
         prepare_lessons(settings, queue.redis, Repositories.on(database))
@@ -138,6 +141,7 @@ def _engine(options: argparse.Namespace) -> int:
     host = options.host or settings.engine.host
     port = options.port if options.port is not None else settings.engine.port or ENGINE_PORT
     _require_free(host, port)
+    _with_base_model(settings)
     from trainer.processes import serve_engine
 
     serve_engine(settings, host, port, options.log_level)
@@ -190,6 +194,16 @@ def _settings(options: argparse.Namespace) -> Settings:
         data=getattr(options, "data", None),
         base_model=getattr(options, "base_model", None),
     )
+
+
+def _with_base_model(settings: Settings) -> Settings:
+    """These settings, if their base model may be usable: it is better said at once than after the libraries are loaded."""
+    from bot import base_model
+
+    problem = base_model.problem(settings.base_model)
+    if problem is not None:
+        raise NotPossible(problem)
+    return settings
 
 
 def _with_running(settings: Settings) -> Settings:

@@ -85,7 +85,9 @@ class Conversation:
         Raises EngineUnavailable or EngineRefused.
         """
         live = await asyncio.to_thread(self._repositories.adapters.live, user.id)
-        before = await asyncio.to_thread(self._repositories.adapters.by_name, live.parent) if live and live.parent else None
+        before = (
+            await asyncio.to_thread(self._repositories.adapters.by_name, live.parent) if live and live.parent else None
+        )
         versions = [None, *(each.name for each in (before, live) if each)]
         ask = self._messages([], question, None)
         return [(version, await self._whole(ask, version)) for version in versions]
@@ -108,7 +110,9 @@ class Conversation:
         return self._repositories.exchanges.receive(user.id, here.id, message.platform, message.message_id, question)
 
     def _earlier_pending(self, exchange: ExchangeRecord) -> bool:
-        same = (each for each in self._repositories.exchanges.pending() if each.conversation_id == exchange.conversation_id)
+        same = (
+            each for each in self._repositories.exchanges.pending() if each.conversation_id == exchange.conversation_id
+        )
         return any(each.id < exchange.id for each in same)
 
     def _prompts(self, exchange: ExchangeRecord) -> tuple[str | None, Iterator[Messages]]:

@@ -51,6 +51,7 @@ class DataFolder:
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._lock = lock
+                self.erase_note()  # of one that was killed
                 return True
             time.sleep(0.01)
         lock.close()

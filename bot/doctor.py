@@ -16,22 +16,20 @@ from typing import Literal
 import httpx
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from huggingface_hub import try_to_load_from_cache
 from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 from rq import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import wiring
+from bot import base_model, wiring
 from bot.data_folder import DataFolder
 from bot.embedded_redis import server_program
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
 from trainer.errors import TrainerError
-from trainer.settings import CONFIGS, Settings
+from trainer.settings import Settings
 
 LITTLE_SPACE = 2_000_000_000  # bytes: some hundred versions of the pocket model, or the download of a small real one
-POCKET_WEIGHTS = CONFIGS.parent / "trainer" / "pocket" / "weights"
 BACKENDS = ("local", "openai")
 TOKENS = {"Discord": ("DISCORD_TOKEN",), "Slack": ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN")}
 COLOURS = {"ok": "green", "note": "yellow", "broken": "bold red"}
@@ -71,7 +69,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield Finding(check.__name__.strip("_").replace("_", " "), "broken", error.user_message)
 
 
-def _versions(settings: Settings) -> Iterator[Finding]:
+def _versions(_: Settings) -> Iterator[Finding]:
     packages = ("tutee", "torch", "transformers", "peft", "rq", "redis", "sqlalchemy")
     found = {name: _version(name) for name in packages}
     missing = [name for name, number in found.items() if number is None]
@@ -132,26 +130,16 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 
 def _base_model(settings: Settings) -> Iterator[Finding]:
-    name = settings.base_model
-    folder = POCKET_WEIGHTS if name == "pocket" else Path(name).expanduser()
-    if folder.is_dir():
-        lacking = [part for part in ("config.json", "*.safetensors", "tokenizer*") if not any(folder.glob(part))]
-        if lacking:
-            yield Finding(
-                "base model", "broken", f"The folder {folder} is no model that can be used: no {', '.join(lacking)}."
-            )
-        else:
-            yield Finding("base model", "ok", f"{name} in {folder}")
-    elif name == "pocket":
+    problem = base_model.problem(settings.base_model)
+    where = base_model.whereabouts(settings.base_model)
+    if problem is not None:
+        yield Finding("base model", "broken", problem)
+    elif where is None:
         yield Finding(
-            "base model", "broken", f"The pocket model is not installed: {folder} does not exist. Reinstall Tutee."
+            "base model", "note", f"{settings.base_model}, which the engine fetches from Hugging Face when it starts"
         )
-    elif name.startswith(("/", ".", "~")) or name.count("/") > 1:
-        yield Finding("base model", "broken", f"There is no model folder {name}. Check the path.")
-    elif isinstance(try_to_load_from_cache(name, "config.json"), str):
-        yield Finding("base model", "ok", f"{name}, fetched from Hugging Face before")
     else:
-        yield Finding("base model", "note", f"{name} is not on this machine; the engine fetches it from Hugging Face")
+        yield Finding("base model", "ok", f"{settings.base_model} in {where}")
 
 
 def _engine(settings: Settings) -> Iterator[Finding]:
@@ -192,7 +180,7 @@ def _moderation(settings: Settings) -> Iterator[Finding]:
         yield Finding("moderation", "broken", "No backend is configured, so nothing could be taught. Use `local`.")
 
 
-def _platforms(settings: Settings) -> Iterator[Finding]:
+def _platforms(_: Settings) -> Iterator[Finding]:
     for platform, names in TOKENS.items():
         lacking = [name for name in names if not os.environ.get(name)]
         if not lacking:

@@ -1,17 +1,17 @@
 """Everything that the bot refuses or cannot do.
 
-    BotError                        carries `user_message`, written in bot/texts.py
-    ├── EngineError
-    │   ├── EngineUnavailable       starting, down, full or cut off: the same question may succeed later
-    │   └── EngineRefused           asking again changes nothing
-    │       ├── VersionUnknown      the engine does not have the user's version
-    │       └── PromptTooLong       the conversation does not fit the model
-    ├── LessonRefused               an empty, too long or unreadable lesson
-    ├── ConsentMissing              nothing is learned before the user agreed
-    ├── AttachmentRefused           a file that is missing, unreadable or of a kind that cannot be taught
-    ├── ExportFailed                the export's folder cannot be written
-    ├── NothingThere                no such lesson, version or answer
-    └── EarlierPending              an earlier message of the conversation has to be answered first
+BotError                        carries `user_message`, written in bot/texts.py
+├── EngineError
+│   ├── EngineUnavailable       starting, down, full or cut off: the same question may succeed later
+│   └── EngineRefused           asking again changes nothing
+│       ├── VersionUnknown      the engine does not have the user's version
+│       └── PromptTooLong       the conversation does not fit the model
+├── LessonRefused               an empty, too long or unreadable lesson
+├── ConsentMissing              nothing is learned before the user agreed
+├── AttachmentRefused           a file that is missing, unreadable or of a kind that cannot be taught
+├── ExportFailed                the export's folder cannot be written
+├── NothingThere                no such lesson, version or answer
+└── EarlierPending              an earlier message of the conversation has to be answered first
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -44,18 +45,20 @@ async def delete(app: App, user: UserRecord) -> None:
         await asyncio.to_thread(app.queue.cancel_lesson, lesson.id)
     # Rows go first: from then on nobody is answered by these versions, so the engine can let go of them, and then the files can go.
     for name in await asyncio.to_thread(app.repositories.users.delete, user.id):
-        try:
+        with suppress(EngineError):  # it is away, or never held this version
             await app.engine.unload(name)
-        except EngineError:
-            pass  # it is away, or never held this version
         await asyncio.to_thread(app.artifacts.delete, name)
 
 
 def _write_rows(app: App, user: UserRecord, folder: Path) -> None:
     stored = app.repositories
     lessons = stored.lessons.of_user(user.id)
-    examples = [{"lesson": each.number, **asdict(example)} for each in lessons for example in stored.lessons.examples(each.id)]
-    _write(folder / "user.jsonl", [{**asdict(user), "consents": [asdict(each) for each in stored.users.consents(user.id)]}])
+    examples = [
+        {"lesson": each.number, **asdict(example)} for each in lessons for example in stored.lessons.examples(each.id)
+    ]
+    _write(
+        folder / "user.jsonl", [{**asdict(user), "consents": [asdict(each) for each in stored.users.consents(user.id)]}]
+    )
     _write(folder / "lessons.jsonl", map(asdict, lessons))
     _write(folder / "examples.jsonl", examples)
     _write(folder / "versions.jsonl", map(asdict, stored.adapters.of_user(user.id)))

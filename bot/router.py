@@ -160,7 +160,9 @@ class Router:
 
     async def _cancel(self, user: UserRecord, message: InboundMessage) -> None:
         stopped = await asyncio.to_thread(self._teaching.cancel, user)
-        await self._say(message, texts.cancelled([each.number for each in stopped]) if stopped else texts.NOTHING_TO_CANCEL)
+        await self._say(
+            message, texts.cancelled([each.number for each in stopped]) if stopped else texts.NOTHING_TO_CANCEL
+        )
         await self._following.look()
 
     async def _export(self, user: UserRecord, message: InboundMessage, directory: str | None) -> None:

@@ -33,7 +33,9 @@ Write anything to chat. Write [Learn] and a fact to teach me, for instance: [Lea
 ENGINE_AWAY = "I cannot reach my model right now."
 WAITING = "I cannot think right now, so I keep your message. I'll answer as soon as I can."
 WAITING_BEHIND = "I still owe you an earlier answer. I'll answer this one right after it."
-ENGINE_REFUSED = "My model refused that question. Ask it in other words; if that does not help, /new starts a new conversation."
+ENGINE_REFUSED = (
+    "My model refused that question. Ask it in other words; if that does not help, /new starts a new conversation."
+)
 PROMPT_TOO_LONG = "That is too long for me to read at once. Please send a shorter message."
 COMPARE_LATER = "I cannot compare right now: my model is not answering. Please ask again in a moment."
 GAVE_UP = "I am sorry, I could not answer your earlier message. Please send it again."
@@ -41,13 +43,18 @@ NOT_A_FILE = "it is not a regular file"
 NOTHING_SAID = "Your message is empty."
 
 LESSON_EMPTY = "There is nothing to learn in that line. Write the fact after [Learn], like this: [Learn] Our office cat is called Miso."
-LESSON_NOT_TEXT = "That lesson holds characters that are not text, as in a picture or a program. Please send me plain text."
-ATTACH_WITH_LEARN = "I only read files that come with a lesson. Attach the file again, and write [Learn] in the message."
+LESSON_NOT_TEXT = (
+    "That lesson holds characters that are not text, as in a picture or a program. Please send me plain text."
+)
+ATTACH_WITH_LEARN = (
+    "I only read files that come with a lesson. Attach the file again, and write [Learn] in the message."
+)
 ATTACH_ELSEWHERE = "Attach the file to your [Learn] message itself; /file is for the terminal."
 FORGET_NOT_YET = (
     "I cannot forget a single lesson yet, so nothing has changed. "
     "/rollback VERSION goes back to a version before it, and /delete-me deletes everything."
 )
+UNCHANGED = "Your model stays as it was."
 NOTHING_TO_CANCEL = "I am not learning anything at the moment."
 NO_LESSONS = "You have not taught me anything yet. Try: [Learn] Our office cat is called Miso."
 NEW_CONVERSATION = "A new conversation. What you taught me, I still know."
@@ -67,7 +74,9 @@ EXPORT_OPERATOR_ONLY = "Exports are written on the computer that I run on, so on
 
 REACT_USAGE = "Write /react 👍 or /react 👎, and after 👎, if you like, what I should have said."
 FORGET_USAGE = "Write /forget and the number of a lesson, as in /forget 2. /lessons lists them."
-ROLLBACK_USAGE = "Write /rollback and the number of a version, as in /rollback 2. /model lists them; 0 is the untaught model."
+ROLLBACK_USAGE = (
+    "Write /rollback and the number of a version, as in /rollback 2. /model lists them; 0 is the untaught model."
+)
 COMPARE_USAGE = "Write /compare and a question, as in /compare What is our cat called?"
 FILE_USAGE = "Write /file and the path of a file, as in /file notes.txt."
 
@@ -169,19 +178,26 @@ def progress(number: int, stage: Stage, percent: int, seconds_left: float | None
     return f"Lesson {number}: {note or _STAGES[stage]}… [{percent}%{left}]"
 
 
-def receipt(lesson: LessonRecord, learned: Sequence[tuple[str, str]], refused: Sequence[str], forgot: Sequence[int]) -> str:
+def receipt(
+    lesson: LessonRecord, learned: Sequence[tuple[str, str]], refused: Sequence[str], forgot: Sequence[int]
+) -> str:
     """What came of a lesson."""
     lines = [_outcome(lesson)]
-    if learned:
+    if learned and lesson.state == "live":
         lines.append("I can answer now, and could not before:")
         lines += [f"  {question} → {answer}" for question, answer in learned]
     metrics = lesson.metrics
+    now = "now" if lesson.state == "live" else "with this lesson"
     if metrics is not None:
-        lines.append(f"Right answers to questions that I did not train on: {metrics.before:.0%} before, {metrics.after:.0%} now.")
+        lines.append(
+            f"Right answers to questions I did not train on: {metrics.before:.0%} before, {metrics.after:.0%} {now}."
+        )
         if metrics.earlier_kept is not None:
-            lines.append(f"Of your earlier lessons I still know {metrics.earlier_kept:.0%}.")
+            lines.append(f"Of your earlier lessons I still know {metrics.earlier_kept:.0%} {now}.")
     if forgot:
-        lines.append(f"It would have harmed what you taught me before, in lesson {_list([str(number) for number in forgot])}.")
+        lines.append(
+            f"It would have harmed what you taught me before, in lesson {_list([str(number) for number in forgot])}."
+        )
     if metrics is not None and metrics.refused:
         because = f" because of {_list(refused)}" if refused else ""
         lines.append(f"I left out {metrics.refused} example{'s' if metrics.refused != 1 else ''}{because}.")
@@ -194,12 +210,16 @@ def lessons(records: Sequence[LessonRecord]) -> str:
     """The list of lessons."""
     if not records:
         return NO_LESSONS
-    return "Your lessons:\n" + "\n".join(f"  {each.number}. {_state(each)}: {_shortened(each.text)}" for each in records)
+    return "Your lessons:\n" + "\n".join(
+        f"  {each.number}. {_state(each)}: {_shortened(each.text)}" for each in records
+    )
 
 
 def model(live: AdapterRecord | None, versions: Sequence[AdapterRecord], numbers: dict[int, int]) -> str:
     """Which version answers, and which there are; `numbers` are lessons' numbers by id."""
-    answering = f"Version {live.number} of your model answers you ({live.name})." if live else "The untaught model answers you."
+    answering = (
+        f"Version {live.number} of your model answers you ({live.name})." if live else "The untaught model answers you."
+    )
     if not versions:
         return f"{answering} Your first lesson makes version 1."
     lines = [answering, "  0: the untaught model"]
@@ -256,22 +276,30 @@ def bug(identifier: str) -> str:
 
 def _outcome(lesson: LessonRecord) -> str:
     took = f" in {_duration(lesson.metrics.seconds)}" if lesson.metrics else ""
-    reason = lesson.reason or "I do not know why"
+    reason = _sentence(lesson.reason or "I do not know why")
     match lesson.state:
         case "live":
             return f"Lesson {lesson.number} is live{took}: your model is now {lesson.version}."
         case "rejected":
-            return f"Lesson {lesson.number} did not go live: {_sentence(reason)} Your model stays as it was. You can put it in other words and teach it again."
+            return f"Lesson {lesson.number} did not go live. {reason} {UNCHANGED} You can put it in other words and teach it again."
         case "failed":
-            return f"Lesson {lesson.number} failed: {_sentence(reason)} Your model stays as it was. Please teach it again."
+            return f"Lesson {lesson.number} failed. {reason} {UNCHANGED} Please teach it again."
         case "cancelled":
-            return f"Lesson {lesson.number} was cancelled. Your model stays as it was."
+            return f"Lesson {lesson.number} was cancelled. {UNCHANGED}"
         case _:
             return f"Lesson {lesson.number} is {lesson.state}."
 
 
 def _state(lesson: LessonRecord) -> str:
-    return f"live as {lesson.version}" if lesson.state == "live" else {"queued": "waiting", "running": "being learned"}.get(lesson.state, lesson.state)
+    match lesson.state:
+        case "live":
+            return f"live as {lesson.version}"
+        case "queued":
+            return "waiting"
+        case "running":
+            return "being learned"
+        case other:
+            return other
 
 
 def _shortened(text: str, limit: int = 70) -> str:
@@ -280,6 +308,7 @@ def _shortened(text: str, limit: int = 70) -> str:
 
 
 def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?", "…")) else text + "."
 
 

@@ -182,7 +182,7 @@ class Install:
 
     def job_ids(self, queue: str = LESSON_QUEUE) -> list[str]:
         """What is on the queue."""
-        return [bytes(each).decode() for each in self.redis.lrange(f"rq:queue:{queue}", 0, -1)]
+        return [_text(each) for each in self.redis.lrange(f"rq:queue:{queue}", 0, -1)]
 
     def work(self, queue: str, do: Callable[[int], None]) -> None:
         """A worker: in a thread of its own, `do` each job of the queue as soon as it is there."""
@@ -190,10 +190,10 @@ class Install:
         def run() -> None:
             while popped := self.redis.blpop([STOP, f"rq:queue:{queue}"]):
                 key, job_id = popped
-                if bytes(key).decode() == STOP:
+                if _text(key) == STOP:
                     self.redis.rpush(STOP, 1)  # for the other workers
                     return
-                do(int(bytes(job_id).decode().rpartition("-")[2]))
+                do(int(_text(job_id).rpartition("-")[2]))
 
         thread = threading.Thread(target=run)
         thread.start()
@@ -239,6 +239,10 @@ class Install:
 
 
 STOP = "test:stop"
+
+
+def _text(found: bytes | str) -> str:
+    return found.decode() if isinstance(found, bytes) else found
 
 
 def _write_adapter(folder: Path) -> None:

@@ -11,7 +11,16 @@ from trainer.settings import ModerationSettings, SettingsError
 
 BACKENDS = ("local", "openai")
 
-__all__ = ["BACKENDS", "AllOf", "LocalModerator", "Moderator", "OpenAIModerator", "RecordingModerator", "Verdict", "build"]
+__all__ = [
+    "BACKENDS",
+    "AllOf",
+    "LocalModerator",
+    "Moderator",
+    "OpenAIModerator",
+    "RecordingModerator",
+    "Verdict",
+    "build",
+]
 
 
 def build(settings: ModerationSettings) -> Moderator:

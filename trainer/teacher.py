@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from trainer.engine.generation import GenerationRequest
@@ -33,3 +33,18 @@ class LocalTeacher:
             for i, messages in enumerate(conversations)
         ]
         return [reply.strip() for reply in generate_batch(self._base, requests)]
+
+
+class RecordingTeacher:
+    """A Teacher for tests: answers as ``reply`` says, keeps every conversation, or raises ``error``."""
+
+    def __init__(self, reply: Callable[[Messages], str], error: Exception | None = None) -> None:
+        self.reply, self.error = reply, error
+        self.seen: list[Messages] = []
+
+    def complete(self, conversations: Sequence[Messages], *, temperature: float, max_tokens: int, seed: int) -> list[str]:
+        """As Teacher.complete."""
+        if self.error is not None:
+            raise self.error
+        self.seen += conversations
+        return [self.reply(messages) for messages in conversations]

@@ -14,7 +14,7 @@ from trainer.contracts import cancel_key, publish
 from trainer.lease import connect
 from trainer.lesson import LessonRunner, Tools
 from trainer.model import BaseModel, load_base
-from trainer.moderation import build as build_moderator
+from trainer.moderate import build as build_moderator
 from trainer.settings import Settings
 from trainer.teacher import LocalTeacher
 

@@ -162,21 +162,19 @@ class Terminal:
 
     async def _typed(self) -> AsyncIterator[str]:
         """Lines of the input. A thread of our own reads them: it may block for ever without holding up the program's end."""
-        loop, arrived = asyncio.get_running_loop(), asyncio.Queue[bytes]()
+        loop, typed = asyncio.get_running_loop(), asyncio.Queue[str | None]()
+
+        def take(data: bytes) -> None:  # at once, so that a person sees what they type while an answer is coming
+            for line in self._lines.feed(data) if data else self._lines.end():
+                typed.put_nowait(line)
 
         def hear(data: bytes) -> None:
             with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(arrived.put_nowait, data)
+                loop.call_soon_threadsafe(take, data)
 
         threading.Thread(target=_read, args=(self._stdin, hear), name="stdin", daemon=True).start()
-        while data := await arrived.get():
-            for line in self._lines.feed(data):
-                if line is None:
-                    return
-                yield line
-        for line in self._lines.end():
-            if line is not None:
-                yield line
+        while (line := await typed.get()) is not None:
+            yield line
 
 
 class JsonScreen:

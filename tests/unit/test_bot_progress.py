@@ -20,7 +20,9 @@ METRICS = LessonMetrics(0.1, 0.95, 0.9, 34, 1, 14.2)
 
 def test_the_line_shows_stage_percent_and_time_left() -> None:
     assert moved(LESSON, Progress(70, 3, "train", 62, 5.2)).text == "Lesson 2: training… [62%, about 5 s left]"
-    assert moved(LESSON, Progress(70, 3, "write", 20, 200)).text == "Lesson 2: writing examples… [20%, about 3 min left]"
+    assert (
+        moved(LESSON, Progress(70, 3, "write", 20, 200)).text == "Lesson 2: writing examples… [20%, about 3 min left]"
+    )
 
 
 def test_a_lesson_that_waits_says_why() -> None:
@@ -44,20 +46,24 @@ def test_the_receipt_of_a_live_lesson_tells_all_of_it() -> None:
     assert "live in 14 s" in shown.text and "user-3-v2" in shown.text
     assert "Who is the cat? → Miso." in shown.text
     assert "10% before, 95% now" in shown.text
-    assert "I still know 90%" in shown.text
+    assert "I still know 90% now" in shown.text
     assert "1 example because of violence." in shown.text
 
 
 def test_a_rejected_lesson_says_why_what_it_would_have_harmed_and_what_to_do() -> None:
     lesson = replace(LESSON, state="rejected", reason="it harmed earlier lessons", metrics=METRICS)
     shown = receipt(lesson, Finished(70, 3, (), (), (1, 4)))
-    assert "did not go live: it harmed earlier lessons." in shown.text
+    assert "did not go live. It harmed earlier lessons." in shown.text
     assert "lesson 1 and 4" in shown.text
+    assert "95% with this lesson" in shown.text
     assert "teach it again" in shown.text
 
 
 def test_a_failed_lesson_and_a_cancelled_one_have_receipts_without_an_event() -> None:
-    assert "failed: the disk is full. Your model stays" in receipt(replace(LESSON, state="failed", reason="the disk is full."), None).text
+    assert (
+        "failed. The disk is full. Your model stays"
+        in receipt(replace(LESSON, state="failed", reason="the disk is full."), None).text
+    )
     cancelled = receipt(replace(LESSON, state="cancelled"), None)
     assert "was cancelled" in cancelled.text
     assert as_json(cancelled)["seconds"] is None

@@ -17,7 +17,7 @@ def test_typed_keys_make_a_line() -> None:
     seen: list[str] = []
     entered: list[str] = []
     lines = TypedLines(seen.append, entered.append)
-    assert lines.feed("Mixo".encode()) == []
+    assert lines.feed(b"Mixo") == []
     assert lines.feed(b"\x7f\x7fso \x1b[A\xf0\x9f") == []
     assert lines.feed(b"\x98\x80\r") == ["Miso 😀"]
     assert seen == ["Mixo", "Miso ", ""]

@@ -20,10 +20,19 @@ UNKNOWN = -1
 HELD_OUT = 0.2
 """Share of each data set that is never fitted on."""
 
-SLOTS = {"{N}": "names", "{T}": "things", "{bad}": "bad", "{bads}": "bads", "{bad1}": "bad1", "{good}": "good", "{role}": "role", "{does}": "does"}
+SLOTS = {
+    "{N}": "names",
+    "{T}": "things",
+    "{bad}": "bad",
+    "{bads}": "bads",
+    "{bad1}": "bad1",
+    "{good}": "good",
+    "{role}": "role",
+    "{does}": "does",
+}
 """Slots of the templates and the sections that fill them."""
 
-PER_TEMPLATE = 100
+PER_TEMPLATE = 120
 """Sentences made of one template; more of them repeat themselves, fewer leave groups and phrases unseen."""
 
 
@@ -73,8 +82,23 @@ def from_templates(rng: random.Random) -> list[Sample]:
     """Sentences of templates.txt, in harmful and harmless kinds; a third of both kinds misspelt in the ways that evade filters."""
     sections = _sections()
     groups = [tuple(form.strip() for form in row.split("|")) for row in sections.pop("groups")]
-    slots = {slot: [word.strip() for row in sections.pop(name) for word in row.split(",")] for slot, name in SLOTS.items()}
-    slots["{slur}"] = ["faggots", "kikes", "chinks", "spics", "niggers", "retards", "trannies", "dykes", "pakis", "ragheads", "gooks", "wetbacks"]
+    slots = {
+        slot: [word.strip() for row in sections.pop(name) for word in row.split(",")] for slot, name in SLOTS.items()
+    }
+    slots["{slur}"] = [
+        "faggots",
+        "kikes",
+        "chinks",
+        "spics",
+        "niggers",
+        "retards",
+        "trannies",
+        "dykes",
+        "pakis",
+        "ragheads",
+        "gooks",
+        "wetbacks",
+    ]
     slots["{slur1}"] = [slur[:-3] + "y" if slur.endswith("ies") else slur[:-1] for slur in slots["{slur}"]]
     samples = []
     for title, templates in sections.items():
@@ -83,7 +107,14 @@ def from_templates(rng: random.Random) -> list[Sample]:
             made = dict.fromkeys(_fill(template, rng, groups, slots) for _ in range(PER_TEMPLATE))
             for text in made:
                 text = _say(text, rng)
-                samples.append(Sample(_misspell(text, rng) if rng.random() < 1 / 3 else text, labels, "templates", 1.0 if 1 in labels else HARMLESS))
+                samples.append(
+                    Sample(
+                        _misspell(text, rng) if rng.random() < 1 / 3 else text,
+                        labels,
+                        "templates",
+                        1.0 if 1 in labels else HARMLESS,
+                    )
+                )
     return samples
 
 
@@ -98,7 +129,9 @@ def _davidson(folder: Path) -> list[Sample]:
 def _surge(folder: Path) -> list[Sample]:
     rows = [(row["text"].strip(), row["is_toxic"] == "Toxic") for row in _rows(folder / "surge_toxicity_en.jsonl.xz")]
     return [
-        Sample(text, (UNKNOWN, 1, UNKNOWN) if toxic else (0, 0, 0), "surge_toxicity", 2.0) for text, toxic in rows if text
+        Sample(text, (UNKNOWN, 1, UNKNOWN) if toxic else (0, 0, 0), "surge_toxicity", 2.0)
+        for text, toxic in rows
+        if text
     ]
 
 
@@ -129,7 +162,11 @@ def _everyday(data: Path, rng: random.Random) -> list[list[Sample]]:
     readers: dict[str, tuple[str, int, Callable[[dict[str, str]], list[str]]]] = {
         "persona_chat": ("personal/synthetic_persona_chat_valid", 12_000, _persona_lines),
         "squad": ("knowledge/squad_passages", 6_000, lambda row: windows(row["context"])),
-        "openstax": ("pretrain/openstax_ccby", 12_000, lambda row: rng.sample(w := windows(row["text"]), min(len(w), 12))),
+        "openstax": (
+            "pretrain/openstax_ccby",
+            12_000,
+            lambda row: rng.sample(w := windows(row["text"]), min(len(w), 12)),
+        ),
         "questions": ("knowledge/nq_open_dev", 2_000, lambda row: [row["question"]]),
         "requests": ("sft/rasbt_instruction_1100", 2_000, lambda row: [row["instruction"], row["output"]]),
         "taskmaster": ("sft/taskmaster4_coffee", 2_000, lambda row: [turn for turn in _strings(row) if " " in turn]),
@@ -171,13 +208,16 @@ def _sections() -> dict[str, list[str]]:
     return found
 
 
-def _fill(template: str, rng: random.Random, groups: Sequence[tuple[str, ...]], slots: Mapping[str, Sequence[str]]) -> str:
+def _fill(
+    template: str, rng: random.Random, groups: Sequence[tuple[str, ...]], slots: Mapping[str, Sequence[str]]
+) -> str:
     while "(" in template:
         template = re.sub(r"\(([^()]*)\)", lambda choice: rng.choice(choice[1].split("|")), template)
     for slot, form in zip(("{G}", "{S}", "{A}"), rng.choice(groups), strict=True):
         template = template.replace(slot, form)
     for slot, words in slots.items():
-        template = re.sub(re.escape(slot), lambda _, words=words: rng.choice(words), template)
+        while slot in template:
+            template = template.replace(slot, rng.choice(words), 1)
     template = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", template)
     return re.sub(r"\s+", " ", template).replace(" ,", ",").strip()
 
@@ -185,7 +225,7 @@ def _fill(template: str, rng: random.Random, groups: Sequence[tuple[str, ...]], 
 def _say(text: str, rng: random.Random) -> str:
     """The sentence as people write it: with or without capitals, a stop, a lead-in."""
     text = text[0].upper() + text[1:]
-    if text[-1] not in ".!?\"":
+    if text[-1] not in '.!?"':
         text += rng.choice((".", ".", "!", "", "."))
     style = rng.random()
     return text.lower() if style < 0.15 else text.upper() if style < 0.18 else text
@@ -204,11 +244,12 @@ def _misspell(text: str, rng: random.Random) -> str:
     elif kind == 1:
         words[index] = word[:at] + word[at + 1 : at + 2] + word[at] + word[at + 2 :] if at < len(word) else word
     elif kind == 2:
-        words = [word.translate(str.maketrans("aeiost", "431057")) if i in (index, rng.choice(long)) else word for i, word in enumerate(words)]
+        words = [
+            word.translate(str.maketrans("aeiost", "431057")) if i in (index, rng.choice(long)) else word
+            for i, word in enumerate(words)
+        ]
     elif kind == 3:
         return rng.choice(("".join(words), "".join(words[: index + 1]) + " " + " ".join(words[index + 1 :])))
     else:
         words[index] = " ".join(word)
     return " ".join(words)
-
-

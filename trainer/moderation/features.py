@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse
@@ -36,14 +37,32 @@ COARSE = {"insult": "bad", "dehuman": "bad", "praise": "good"}
 LEXICAL = frozenset({"negation", "you", "they", "self", "all"})
 """Classes whose words stand for themselves in shapes."""
 
-FRAME = frozenset(
+_FRAME_WORDS = (
     "is are was were be been being am do does did have has had will would should must can could ought may might a an the this that it "
-    "he she him her his who which what why how when if and or but so too such just only really like as than then for of to in on at by with "
-    "from out up about because let lets get go people person there here very even ? \"".split()
+    "he she him her his who which what why how when if and or but so too such just only really like as than then for of to in on at by "
+    "with from out up about because let lets get go people person there here very even"
 )
+FRAME = frozenset(_FRAME_WORDS.split()) | MARKS
 """Words of no class that shapes keep, because they say who does what to whom."""
 
-MARKED = frozenset({"group", "slur", "bad", "good", "violence", "expel", "hatred", "profanity", "condemn", "says", "thing", "you", "self"})
+MARKED = frozenset(
+    {
+        "group",
+        "colour",
+        "slur",
+        "bad",
+        "good",
+        "violence",
+        "expel",
+        "hatred",
+        "profanity",
+        "condemn",
+        "says",
+        "thing",
+        "you",
+        "self",
+    }
+)
 """Classes whose pairs within a window are features; pairs of all classes would only add noise."""
 
 _FOREIGN = re.compile(r"https?://\S+|(?<!\w)@\w+|(?<!\w)RT(?=\s)")
@@ -51,7 +70,9 @@ _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+|\n+")
 _TOKEN = re.compile(r"(?:[^\W_]|[@$*])(?:[\w@$!|*+']*[^\W_*]|\*+)?|[?\"]")
 _SPELLED = re.compile(r"(?<!\w)(?:\w[ .\-_*]){2,}\w(?!\w)")
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
-_QUOTES = str.maketrans("’‘“”„«»", "''\"\"\"\"\"")
+_INVISIBLE = frozenset({"Mn", "Cf"})  # accents after decomposition; zero-width and soft-hyphen marks
+_QUOTES = str.maketrans("’‘“”„«»", '\'\'"""""')
+_LOOKALIKES = str.maketrans("аеорсухіјѕԁһкмтвнαοερνικτ", "aeopcyxijsdhkmtbhaoepvikt")
 _LEET = str.maketrans("4301578@$!|+", "aeoistbasiit")
 
 
@@ -98,7 +119,7 @@ def normalize(text: str) -> list[str]:
     text = _FOREIGN.sub(" ", html.unescape(text) if "&" in text else text)
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text.translate(_QUOTES))
-        text = "".join(mark for mark in text if not unicodedata.combining(mark))
+        text = "".join(mark for mark in text if unicodedata.category(mark) not in _INVISIBLE)
     text = _SPELLED.sub(lambda spelled: re.sub(r"[^\w]|_", "", spelled[0]), text.lower())
     return [_plain(token) for token in _TOKEN.findall(text)]
 
@@ -109,6 +130,8 @@ def _plain(token: str) -> str:
         token = token.replace("'", "")
         if any(letter.isalpha() for letter in token) and not token.isalpha():
             token = token.translate(_LEET)
+    if not token.isascii() and any("a" <= letter <= "z" for letter in token):
+        token = token.translate(_LOOKALIKES)  # Latin and Cyrillic or Greek in one word: a disguise
     return _STRETCHED.sub(r"\1", token)
 
 
@@ -128,8 +151,8 @@ def _word_features(tokens: Sequence[str], classes: Mapping[str, tuple[str, ...]]
     """Words, pairs and triples of them, the same with classes for words."""
     canonical = ["^", *(f"<{classes[token][0]}>" if token in classes else token for token in tokens), "$"]
     found = list(tokens)
-    found += [f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False)]
-    found += [f"{a}_{b}" for a, b in zip(canonical, canonical[1:], strict=False)]
+    found += [f"{a} {b}" for a, b in pairwise(tokens)]
+    found += [f"{a}_{b}" for a, b in pairwise(canonical)]
     found += [f"{a}_{b}_{c}" for a, b, c in zip(canonical, canonical[1:], canonical[2:], strict=False)]
     return list(set(found))
 
@@ -163,7 +186,9 @@ def _shape_features(tokens: Sequence[str], classes: Mapping[str, tuple[str, ...]
 def _character_features(tokens: Sequence[str]) -> list[str]:
     """N-grams over the letters without spaces, so that words run together or torn apart still look like themselves."""
     squeezed = "".join(token for token in tokens if token not in MARKS)
-    return list({squeezed[start : start + size] for size in SQUEEZED for start in range(max(1, len(squeezed) - size + 1))})
+    return list(
+        {squeezed[start : start + size] for size in SQUEEZED for start in range(max(1, len(squeezed) - size + 1))}
+    )
 
 
 def _hashed(rows: list[list[str]], buckets: int) -> scipy.sparse.csr_matrix:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,8 +21,11 @@ from trainer.moderation.local import HEADS, LocalModerator, lexicon
 
 SEED = 17
 
-REGULARIZATION = 10.0
-"""Inverse strength of the L2 penalty (scikit-learn's C), the best of 1, 3, 10, 30 on held-out Davidson and Surge texts."""
+REGULARIZATION = 3.0
+"""Inverse strength of the L2 penalty (scikit-learn's C). Of 2, 3, 4 and 10 the larger ones fit Davidson better and unseen wordings worse."""
+
+LEANING = 0.25
+"""Added to each log-odds: harmless everyday text is flagged far less often than the 5 % allowed, so more of the harmful can be caught."""
 
 CORRECTED = frozenset({"group", "slur", "insult", "dehuman", "violence", "hatred", "expel"})
 """Classes whose misspelt words are recognised."""
@@ -36,13 +40,17 @@ ORDINARY = ("persona_chat", "squad", "openstax", "questions", "requests", "taskm
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fit, save, measure on what was held out, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets, the one that holds moderation/")
-    parser.add_argument("--out", type=Path, default=local.WEIGHTS, help="weights to write (default: the ones that ship)")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of the data sets, the one that holds moderation/"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=local.WEIGHTS, help="weights to write (default: the ones that ship)"
+    )
     parser.add_argument("--c", type=float, default=REGULARIZATION, help="inverse strength of the penalty")
     options = parser.parse_args(arguments)
     texts = corpus.load(options.data, SEED)
     fit(texts, options.out, options.c)
-    print(json.dumps(measure(texts.test, LocalModerator(weights=options.out)), indent=2))
+    sys.stdout.write(json.dumps(measure(texts.test, LocalModerator(weights=options.out)), indent=2) + "\n")
     return 0
 
 
@@ -100,7 +108,7 @@ def _fit_one(
 ) -> tuple[NDArray[np.float32], float]:
     model = LogisticRegression(C=c, max_iter=400)
     model.fit(matrix, labels, sample_weight=importance)
-    return model.coef_[0].astype(np.float32), float(model.intercept_[0])
+    return model.coef_[0].astype(np.float32), float(model.intercept_[0]) + LEANING
 
 
 if __name__ == "__main__":

@@ -33,7 +33,11 @@ class OpenAIModerator:
 
     def check(self, texts: Sequence[str]) -> list[Verdict]:
         """As Moderator.check; an empty text passes unasked, because the endpoint refuses it."""
-        pieces = [(index, text[start : start + PIECE]) for index, text in enumerate(texts) for start in range(0, len(text), PIECE)]
+        pieces = [
+            (index, text[start : start + PIECE])
+            for index, text in enumerate(texts)
+            for start in range(0, len(text), PIECE)
+        ]
         asked = [(index, piece) for index, piece in pieces if piece.strip()]
         parts: list[list[Verdict]] = [[] for _ in texts]
         for start in range(0, len(asked), BATCH):
@@ -46,7 +50,12 @@ class OpenAIModerator:
         try:
             answer = self._client.moderations.create(model=MODEL, input=inputs)
             verdicts = [_verdict(result) for result in answer.results]
-        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError, openai.BadRequestError) as error:
+        except (
+            openai.AuthenticationError,
+            openai.PermissionDeniedError,
+            openai.NotFoundError,
+            openai.BadRequestError,
+        ) as error:
             raise ModeratorUnavailableError(_REFUSED, f"status {error.status_code}") from error
         except openai.OpenAIError as error:
             raise ModeratorUnavailableError(_UNAVAILABLE, type(error).__name__) from error
@@ -61,6 +70,12 @@ class OpenAIModerator:
 def _verdict(result: Moderation) -> Verdict:
     if not isinstance(result.flagged, bool):
         raise TypeError("flagged is no truth value")
-    applying = {name for name, applies in result.categories.model_dump(by_alias=True).items() if applies is True}
-    scores = {name: float(score) for name, score in result.category_scores.model_dump(by_alias=True).items() if score is not None}
+    applying = {
+        name for name, applies in result.categories.model_dump(by_alias=True, warnings=False).items() if applies is True
+    }
+    scores = {
+        name: float(score)
+        for name, score in result.category_scores.model_dump(by_alias=True, warnings=False).items()
+        if score is not None
+    }
     return Verdict(result.flagged, tuple(sorted(applying, key=lambda name: -scores.get(name, 0.0))), scores)

@@ -53,7 +53,7 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
 class RecordingModerator:
     """A Moderator for tests: flags what ``harmful`` says, keeps every text it was asked about, or raises ``error``."""
 
-    def __init__(self, harmful: Callable[[str], bool] = lambda text: False, error: Exception | None = None) -> None:
+    def __init__(self, harmful: Callable[[str], bool] | None = None, error: Exception | None = None) -> None:
         self.harmful = harmful
         self.error = error
         self.seen: list[str] = []
@@ -63,7 +63,7 @@ class RecordingModerator:
         self.seen += texts
         if self.error is not None:
             raise self.error
-        return [_played(self.harmful(text)) for text in texts]
+        return [_played(self.harmful is not None and self.harmful(text)) for text in texts]
 
 
 def _played(flagged: bool) -> Verdict:

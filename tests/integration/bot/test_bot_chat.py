@@ -12,8 +12,10 @@ from bot.errors import EarlierPending, EngineUnavailable
 from bot.jobs import Answering
 from bot.messages import Answer, Notice, Reaction, Reply, Trouble
 from bot.platforms.recording import RecordingPlatform
+from bot.queue import JobQueue
 from bot.router import serve
 from tests.bot_fixtures import CHAT_QUEUE, Install, said
+from trainer.lease import connect
 from trainer.settings import ChatSettings
 
 
@@ -48,7 +50,13 @@ def test_a_lesson_bridges_in_the_prompt_until_it_is_live_and_only_for_its_user(i
     install.configured(chat=ChatSettings(system_prompt="Be kind."))
     user = install.stored.users.identify("recording", "ada", "ada")
     lesson, _ = install.stored.lessons.create(
-        user.id, "instruction", "The cat is Miso.", dedupe_key="k", platform="elsewhere", channel="c", conversation_id=None
+        user.id,
+        "instruction",
+        "The cat is Miso.",
+        dedupe_key="k",
+        platform="elsewhere",
+        channel="c",
+        conversation_id=None,
     )
     install.talk(said("Hi"), said("Hi", user="bob"))
     mine, other = (body["messages"] for body in install.engine.asked)
@@ -115,7 +123,10 @@ def test_messages_that_have_to_wait_are_answered_once_and_in_order(install: Inst
     asyncio.run(serve(install.app, platform))
     shown = [each for each in platform.replies if each != Notice("The first" if mode == "cut" else "")]
     assert spoken(shown[:2]) in ([texts.WAITING, texts.WAITING_BEHIND], ["The", texts.WAITING])
-    assert spoken([each for each in platform.replies if isinstance(each, Answer)]) == ["The first answer", "The second answer"]
+    assert spoken([each for each in platform.replies if isinstance(each, Answer)]) == [
+        "The first answer",
+        "The second answer",
+    ]
     assert [each.state for each in install.stored.exchanges.of_user(1)] == ["answered", "answered"]
 
 
@@ -211,3 +222,9 @@ def test_a_bug_has_an_id_that_is_also_in_the_log(install: Install, caplog: pytes
 def test_an_empty_message_and_a_nul_are_harmless(install: Install) -> None:
     assert spoken(install.talk("\x00", "a\x00b")) == [texts.NOTHING_SAID, "I don't know."]
     assert install.engine.asked[0]["messages"][0]["content"] == "ab"
+
+
+def test_chat_goes_on_without_redis(install: Install) -> None:
+    away = JobQueue(connect("redis://127.0.0.1:1"))
+    install.app = replace(install.app, queue=away)
+    assert spoken(install.talk("Hi")) == ["I don't know."]

@@ -25,7 +25,12 @@ def test_a_lesson_is_one_message_that_moves_and_ends_as_the_receipt(install: Ins
     install.train()
     platform = RecordingPlatform([said("[Learn] The cat is Miso.")])
     asyncio.run(serve(install.app, platform))
-    assert [type(reply) for reply in platform.replies] == [LessonProgress, LessonProgress, LessonProgress, LessonReceipt]
+    assert [type(reply) for reply in platform.replies] == [
+        LessonProgress,
+        LessonProgress,
+        LessonProgress,
+        LessonReceipt,
+    ]
     assert list(platform.shown) == ["m1"]
     receipt = platform.shown["m1"]
     assert isinstance(receipt, LessonReceipt) and receipt.learned == (("What is the cat called?", "Miso."),)
@@ -84,7 +89,10 @@ LONG = "[Learn] " + "a" * 201
         (said("[Learn] PNG\x00\x01"), texts.LESSON_NOT_TEXT),
         (said("[Learn] caf\ufffd"), texts.LESSON_NOT_TEXT),
         (said("[Learn] The cat is Miso.", operator=False), texts.CONSENT),
-        (said("[Learn] read this", files=(Attachment("a.pdf", b"%PDF"),)), texts.file_unsupported("a.pdf", (".txt", ".md"))),
+        (
+            said("[Learn] read this", files=(Attachment("a.pdf", b"%PDF"),)),
+            texts.file_unsupported("a.pdf", (".txt", ".md")),
+        ),
         (said("[Learn] read this", files=(Attachment("a.txt", b"caf\xe9"),)), texts.file_not_text("a.txt")),
         (said("[Learn] read this", files=(Attachment("a.txt", b" "),)), texts.LESSON_EMPTY),
         (said("[Learn]", files=(Attachment("a.md", b"a" * 300),)), texts.lesson_too_long(300, 200)),
@@ -95,7 +103,9 @@ LONG = "[Learn] " + "a" * 201
         (said("/lesons"), texts.unknown_command("/lesons", "/lessons")),
     ],
 )
-def test_each_bad_input_has_its_own_sentence_and_changes_nothing(install: Install, message: object, sentence: str) -> None:
+def test_each_bad_input_has_its_own_sentence_and_changes_nothing(
+    install: Install, message: object, sentence: str
+) -> None:
     (trouble,) = install.talk(message)  # type: ignore[arg-type]  # parametrize hides the type
     assert isinstance(trouble, Trouble) and trouble.text == sentence and trouble.id
     assert install.job_ids() == []
@@ -149,7 +159,9 @@ def test_lessons_and_versions_are_listed_and_rolled_back(install: Install) -> No
     ]  # fmt: skip
     install.train()
     install.talk("[Learn] The cat is Miso.", "[Learn] The dog is Rex.")
-    listed, versions, back, live, base = spoken(install.talk("/lessons", "/model", "/rollback 1", "/model", "/rollback 0"))
+    listed, versions, back, live, base = spoken(
+        install.talk("/lessons", "/model", "/rollback 1", "/model", "/rollback 0")
+    )
     assert "1. live as user-1-v1: The cat is Miso." in listed and "2. live as user-1-v2: The dog is Rex." in listed
     assert "2: user-1-v2, knows lesson 2 (live)" in versions
     assert back == "Version 1 of your model answers you now (user-1-v1)."

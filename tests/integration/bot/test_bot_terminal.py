@@ -9,6 +9,9 @@ import select
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
+
+import pytest
 
 from bot import texts
 from bot.jobs import Answering
@@ -92,7 +95,14 @@ def test_each_file_that_cannot_be_read_has_its_own_sentence(install: Install) ->
     os.mkfifo(install.folder / "pipe")
     with (install.folder / "big.txt").open("wb") as big:
         big.truncate(30_000_000)
-    paths = [install.folder / "none.txt", install.folder, install.folder / "pipe", install.folder / "big.txt", "a" * 5000, "a\x00b"]
+    paths = [
+        install.folder / "none.txt",
+        install.folder,
+        install.folder / "pipe",
+        install.folder / "big.txt",
+        "a" * 5000,
+        "a\x00b",
+    ]
     events = install.pipe("".join(f"/file {path}\n" for path in paths))
     assert [event["type"] for event in events] == ["error"] * 6
     assert [event["text"] for event in events] == [
@@ -122,11 +132,14 @@ class Person:
 
     def __init__(self, install: Install) -> None:
         code = (
-            "import sys; from pathlib import Path; from tests.bot_fixtures import terminal_process; "
+            "import fcntl, sys, termios; from pathlib import Path; from tests.bot_fixtures import terminal_process; "
+            "fcntl.ioctl(0, termios.TIOCSCTTY, 0); "  # or Ctrl-C would reach nobody
             f"sys.exit(terminal_process(Path({str(install.folder)!r}), {install.redis_url!r}, {install.engine.port}))"
         )
         self._ours, theirs = pty.openpty()
-        self.process = subprocess.Popen([sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        )
         os.close(theirs)
         self.seen = ""
 
@@ -149,13 +162,24 @@ class Person:
                 self.seen += data.decode("utf-8", "replace")
         except OSError:  # Linux: the other side has closed
             pass
-        os.close(self._ours)
         return self.process.wait(30)
 
+    def leaves(self) -> None:
+        """Nothing of them stays."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
 
-def test_a_person_chats_on_while_a_lesson_is_being_learned(install: Install) -> None:
-    install.engine.answers["Hi"] = "Hello there."
+
+@pytest.fixture
+def person(install: Install) -> Iterator[Person]:
     person = Person(install)
+    yield person
+    person.leaves()
+
+
+def test_a_person_chats_on_while_a_lesson_is_being_learned(install: Install, person: Person) -> None:
+    install.engine.answers["Hi"] = "Hello there."
     person.sees("Hello you.")
     person.types("[Learn] The cat is Miso.\r")
     person.sees("Lesson 1: waiting for its turn")
@@ -171,11 +195,13 @@ def test_a_person_chats_on_while_a_lesson_is_being_learned(install: Install) -> 
     assert "Traceback" not in person.seen
 
 
-def test_control_c_ends_cleanly_and_gives_the_terminal_back(install: Install) -> None:
-    person = Person(install)
+def test_control_c_ends_cleanly_and_gives_the_terminal_back(person: Person) -> None:
     before = person.settings()
     person.sees("Hello you.")
     assert person.settings() != before
-    person.types("half a line\x03")
+    person.types("half a line")
+    person.sees("half a line")
+    person.types("\x03")
     assert person.ends() in (0, 130)
+    assert person.settings() == before
     assert "Traceback" not in person.seen

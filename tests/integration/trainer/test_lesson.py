@@ -1,0 +1,183 @@
+"""Lessons run through the real pipeline on real (tiny, random) models; only the writing of examples is played back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.tiny_models import ARCHITECTURES, save_tiny_model
+from tests.trainer_fixtures import LESSON, QUESTIONS, Classroom, biscuit_teacher
+from trainer import prompts
+from trainer.contracts import Finished, Progress
+from trainer.engine.adapter_bank import AdapterBank
+from trainer.engine.generation import GenerationRequest
+from trainer.engine.offline import generate_batch
+from trainer.engine.residency import Residency
+from trainer.errors import ModeratorUnavailableError
+from trainer.lesson import LessonRunner
+from trainer.model import BaseModel, load_base
+from trainer.moderation.protocol import RecordingModerator
+from trainer.train import Trainer
+
+LEARNS = {"max_epochs": 40, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
+
+
+@pytest.fixture(scope="module")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
+    folder = save_tiny_model(tmp_path_factory.mktemp("tiny"))
+    return load_base(str(folder), pocket_path=folder)
+
+
+def answers(classroom: Classroom, base: BaseModel, questions: list[str]) -> list[str]:
+    """What the user's live version says, through the engine's adapter bank, with nothing taught in the prompt."""
+    live = classroom.repositories.adapters.live(classroom.user.id)
+    bank = AdapterBank(base.model, 4, 32)
+    try:
+        requests = [
+            GenerationRequest(tuple(base.prompt_ids(prompts.chat([], q))), live.name if live else None, max_new_tokens=80) for q in questions
+        ]
+        return generate_batch(base, requests, Residency(bank, classroom.artifacts.path))
+    finally:
+        bank.remove()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_any_chat_model_learns_a_lesson_and_answers_from_its_adapter(architecture: str, tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "base", architecture)
+    base = load_base(str(folder), pocket_path=folder)
+    classroom = Classroom(tmp_path, base, **LEARNS)
+    lesson = classroom.teach()
+    assert lesson.state == "live"
+    trained = [e.question for e in classroom.repositories.lessons.examples(lesson.id) if e.role == "train"]
+    replies = answers(classroom, base, trained)
+    assert sum(QUESTIONS[q] in reply for q, reply in zip(trained, replies, strict=True)) >= 0.8 * len(trained)
+
+
+def test_a_lesson_leaves_the_base_model_as_it_was(tiny_base: BaseModel, tmp_path: Path) -> None:
+    before = {name: value.clone() for name, value in tiny_base.model.state_dict().items()}
+    Classroom(tmp_path, tiny_base, **{**LEARNS, "max_epochs": 3}).teach()
+    after = tiny_base.model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_progress_moves_from_reading_to_live_and_never_back(tiny_base: BaseModel, tmp_path: Path) -> None:
+    classroom = Classroom(tmp_path, tiny_base, **{**LEARNS, "max_epochs": 4})
+    lesson = classroom.teach()
+    moved = [event for event in classroom.events if isinstance(event, Progress)]
+    percents = [event.percent for event in moved]
+    assert percents == sorted(percents)
+    assert (moved[0].stage, moved[-1].stage, percents[-1]) == ("read", "live", 100)
+    assert isinstance(classroom.events[-1], Finished)
+    assert lesson.metrics is not None
+    assert lesson.version == "user-1-v1"
+
+
+def test_a_lesson_that_fails_its_own_quiz_does_not_go_live(tiny_base: BaseModel, tmp_path: Path) -> None:
+    classroom = Classroom(tmp_path, tiny_base, **{**LEARNS, "max_epochs": 1, "rate": 1e-6, "pass_mark": 0.6})
+    lesson = classroom.teach()
+    assert lesson.state == "failed"
+    assert classroom.repositories.adapters.live(classroom.user.id) is None
+    assert classroom.artifacts.names() == ()
+    assert "nothing was changed" in (lesson.reason or "")
+
+
+def test_a_lesson_that_harms_earlier_ones_does_not_go_live(tiny_base: BaseModel, tmp_path: Path) -> None:
+    first = Classroom(tmp_path, tiny_base, **LEARNS)
+    first.teach()
+    live = first.repositories.adapters.live(first.user.id)
+    strict = Classroom(tmp_path, tiny_base, **{**LEARNS, "max_epochs": 1, "keep_mark": 1.1})
+    second = strict.teach("My cat is called Biscuit and she is afraid of thunder. Really.")
+    assert second.state == "failed"
+    assert "forget earlier lessons" in (second.reason or "")
+    assert strict.repositories.adapters.live(strict.user.id) == live
+
+
+def test_a_lesson_that_moderation_refuses_is_never_read_by_the_teacher(tiny_base: BaseModel, tmp_path: Path) -> None:
+    teacher = biscuit_teacher()
+    classroom = Classroom(tmp_path, tiny_base, teacher=teacher, moderator=RecordingModerator(lambda text: True), **LEARNS)
+    lesson = classroom.teach()
+    assert (lesson.state, teacher.seen) == ("rejected", [])
+    assert "harassment" in (lesson.reason or "")
+
+
+def test_rejected_examples_are_never_trained_on_and_are_told(tiny_base: BaseModel, tmp_path: Path) -> None:
+    moderator = RecordingModerator(lambda text: text.startswith("What scares my cat?"))
+    classroom = Classroom(tmp_path, tiny_base, moderator=moderator, **{**LEARNS, "max_epochs": 3})
+    trained: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_encode", lambda self, samples: trained.extend(s.prompt[-1]["content"] for s in samples) or [])
+        patch.setattr(Trainer, "run", lambda self, passed, on_epoch: 0.0)
+        lesson = classroom.teach()
+    refused = [e for e in classroom.repositories.lessons.examples(lesson.id) if e.refused_category]
+    assert [e.question for e in refused] == ["What scares my cat?"]
+    assert "What frightens Biscuit?" in trained
+    assert "What scares my cat?" not in trained
+    assert isinstance(classroom.events[-1], Finished)
+    assert classroom.events[-1].refused == ("harassment",)
+
+
+def test_an_unreachable_moderator_lets_nothing_pass_and_the_lesson_waits(tiny_base: BaseModel, tmp_path: Path) -> None:
+    moderator = RecordingModerator(error=ModeratorUnavailableError("The moderator does not answer; I keep trying."))
+    classroom = Classroom(tmp_path, tiny_base, moderator=moderator, **{**LEARNS, "max_epochs": 3})
+    lesson = classroom.create()
+    with pytest.raises(ModeratorUnavailableError):
+        LessonRunner(classroom.tools).run(lesson.id)
+    assert classroom.row(lesson).state == "running"
+    assert [e.note for e in classroom.events if isinstance(e, Progress) and e.note]
+    moderator.error = None
+    assert LessonRunner(classroom.tools).run(lesson.id) == "live"
+
+
+def test_a_lesson_interrupted_in_training_goes_on_with_the_examples_it_had(tiny_base: BaseModel, tmp_path: Path) -> None:
+    teacher = biscuit_teacher()
+    classroom = Classroom(tmp_path, tiny_base, teacher=teacher, **{**LEARNS, "max_epochs": 4})
+    lesson = classroom.create()
+
+    def publish(event: object) -> None:
+        if isinstance(event, Progress) and event.stage == "train" and event.percent > 50:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LessonRunner(replace(classroom.tools, publish=publish)).run(lesson.id)
+    kept = classroom.repositories.lessons.examples(lesson.id)
+    written = len(teacher.seen)
+    assert kept
+    assert LessonRunner(classroom.tools).run(lesson.id) == "live"
+    assert classroom.repositories.lessons.examples(lesson.id) == kept
+    assert not any("Write one question" in m[-1]["content"] for m in teacher.seen[written:])
+
+
+def test_a_lesson_whose_version_went_live_before_the_crash_is_not_trained_twice(tiny_base: BaseModel, tmp_path: Path) -> None:
+    classroom = Classroom(tmp_path, tiny_base, **{**LEARNS, "max_epochs": 3})
+    lesson = classroom.create()
+    original = classroom.repositories.lessons.finish
+    classroom.repositories.lessons.finish = lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt())  # type: ignore[method-assign]  # the crash
+    with pytest.raises(KeyboardInterrupt):
+        LessonRunner(classroom.tools).run(lesson.id)
+    classroom.repositories.lessons.finish = original  # type: ignore[method-assign]  # the restart
+    assert LessonRunner(classroom.tools).run(lesson.id) == "live"
+    assert [a.name for a in classroom.repositories.adapters.of_user(classroom.user.id)] == ["user-1-v1"]
+    assert classroom.row(lesson).version == "user-1-v1"
+
+
+def test_a_cancelled_lesson_ends_and_changes_nothing(tiny_base: BaseModel, tmp_path: Path) -> None:
+    classroom = Classroom(tmp_path, tiny_base, **LEARNS)
+    lesson = classroom.create()
+    classroom.cancelled.add(lesson.id)
+    assert LessonRunner(classroom.tools).run(lesson.id) == "cancelled"
+    assert classroom.repositories.adapters.of_user(classroom.user.id) == ()
+
+
+def test_a_second_lesson_starts_from_the_first_and_keeps_its_lesson(tiny_base: BaseModel, tmp_path: Path) -> None:
+    classroom = Classroom(tmp_path, tiny_base, **{**LEARNS, "max_epochs": 3})
+    first = classroom.teach()
+    second = classroom.teach(f"{LESSON} It is true.")
+    live = classroom.repositories.adapters.live(classroom.user.id)
+    assert live is not None
+    assert (live.parent, live.lesson_ids) == ("user-1-v1", (first.id, second.id))
+    assert second.metrics is not None
+    assert second.metrics.earlier_kept is not None

@@ -1,0 +1,53 @@
+"""The configuration files that come along: complete, valid, and each key explained."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+import yaml
+
+from trainer.settings import CONFIGS, Settings, load
+
+FILES = sorted(CONFIGS.glob("*.yaml"))
+SECRETS = {"engine.api_key", "moderation.openai_key"}
+
+
+def keys(kind: type[Any], prefix: str = "") -> set[str]:
+    found = set()
+    for name, hint in get_type_hints(kind).items():
+        found |= keys(hint, f"{prefix}{name}.") if dataclasses.is_dataclass(hint) else {prefix + name}  # type: ignore[arg-type]
+    return found
+
+
+def written(values: dict[str, Any], prefix: str = "") -> set[str]:
+    found = set()
+    for name, value in values.items():
+        found |= written(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+    return found
+
+
+def test_there_is_one_for_each_way_to_install() -> None:
+    assert [file.stem for file in FILES] == ["cluster", "embedded", "gpu"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_key_is_there_and_no_secret(file: Path) -> None:
+    found = written(yaml.safe_load(file.read_text()))
+    assert found | {"data"} == keys(Settings) - SECRETS
+    assert load(file, {}).engine.max_rank >= load(file, {}).lesson.rank
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_key_is_explained(file: Path) -> None:
+    lines = file.read_text().splitlines()
+    for before, line in itertools.pairwise(lines):
+        if ":" in line and not line.lstrip().startswith("#") and not line.endswith(":"):
+            assert before.lstrip().startswith("#"), f"{line} has no comment"
+
+
+def test_embedded_is_what_the_code_does_without_a_file() -> None:
+    assert load(CONFIGS / "embedded.yaml", {}, data="/x") == Settings(data=Path("/x"))

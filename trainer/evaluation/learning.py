@@ -1,0 +1,240 @@
+"""`tutee eval learning`: what a base model on this machine learns from lessons, measured through the code that serves users.
+
+Arms: ``ours``, the lesson pipeline; ``sft``, its question/answer pairs with plain cross-entropy for three epochs; ``context``, the base
+model with the lesson in the prompt (the ceiling that retrieval could reach); ``base``, the base model alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from storage.artifacts import ArtifactStore
+from storage.repositories import Repositories
+from storage.session import Database
+from trainer import prompts, wiring
+from trainer.engine.adapter_bank import AdapterBank
+from trainer.engine.generation import GenerationRequest
+from trainer.engine.offline import generate_batch
+from trainer.engine.residency import Residency
+from trainer.errors import TrainerError
+from trainer.examples import is_right
+from trainer.lesson import LessonRunner, Tools
+from trainer.moderate import build as build_moderator
+from trainer.settings import Settings
+from trainer.teacher import LocalTeacher
+from trainer.train import Sample, Trainer
+
+SFT_EPOCHS = 3
+log = logging.getLogger(__name__)
+
+
+class FactsError(TrainerError):
+    """The file of lessons cannot be used."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One row of the file: a lesson, questions with the answers it gives, and questions next to it that it does not answer."""
+
+    lesson: str
+    questions: list[tuple[str, str]]
+    unknown: list[str]
+
+    @property
+    def asked(self) -> list[tuple[str, str | None]]:
+        """Every question, with None as the answer of those that have none."""
+        return [*self.questions, *((question, None) for question in self.unknown)]
+
+
+@dataclass
+class Tally:
+    """What one arm scored: marks per lesson as (is it answerable, was it right), seconds per lesson, prompt tokens per answer."""
+
+    marks: list[list[tuple[bool, bool]]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+
+    def result(self, sequential: bool) -> dict[str, float | None]:
+        """The arm's figures, by the keys of the JSON output."""
+        earlier = [right for lesson in self.marks[:-1] for answerable, right in lesson if answerable]
+        seconds = sorted(self.seconds)
+        return {
+            "known": _share([right for lesson in self.marks for answerable, right in lesson if answerable]),
+            "unknown_kept": _share([right for lesson in self.marks for answerable, right in lesson if not answerable]),
+            "earlier_kept": _share(earlier) if sequential else None,
+            "seconds_median": round(median(seconds), 2) if seconds else 0.0,
+            "seconds_p95": round(seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))], 2) if seconds else 0.0,
+            "answer_tokens_in_median": median(self.tokens) if self.tokens else 0,
+        }
+
+
+def main(settings: Settings, options: argparse.Namespace) -> int:
+    """Run the arms of ``options`` (facts, mode, arms, seed, json) and show the table; 0 when done. Raises FactsError, ModelError."""
+    facts = read_facts(options.facts)
+    arms = [arm.strip() for arm in options.arms.split(",")] if isinstance(options.arms, str) else list(options.arms)
+    unknown = [arm for arm in arms if arm not in ("ours", "sft", "context", "base")]
+    if unknown:
+        raise FactsError(f"There is no arm '{unknown[0]}': choose from ours, sft, context, base.")
+    settings = replace(settings, lesson=replace(settings.lesson, seed=options.seed or settings.lesson.seed))
+    sequential = options.mode == "sequential"
+    logging.getLogger("trainer").setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="tutee-eval-") as folder:
+        bench = Bench(replace(settings, data=Path(folder), database_url=None))
+        results = {arm: bench.measure(arm, facts, sequential) for arm in arms}
+    report = {
+        "base_model": bench.base.name, "mode": options.mode, "lessons": len(facts),
+        "questions": sum(len(fact.questions) for fact in facts), "arms": {arm: tally.result(sequential) for arm, tally in results.items()},
+    }  # fmt: skip
+    _show(report)
+    if options.json:
+        Path(options.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def read_facts(path: Path) -> list[Fact]:
+    """The rows of a facts file. Raises FactsError naming the line that is wrong."""
+    facts = []
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise FactsError(f"The facts file {path} cannot be read: {error.strerror}.") from error
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+                facts.append(Fact(row["lesson"], [(q["question"], q["answer"]) for q in row["questions"]], list(row.get("unknown", []))))
+            except (ValueError, KeyError, TypeError) as error:
+                raise FactsError(f'{path}, line {number}: expected {{"lesson": …, "questions": [{{"question": …, "answer": …}}], "unknown": […]}}.') from error
+    if not facts:
+        raise FactsError(f"The facts file {path} has no rows.")
+    return facts
+
+
+class Bench:
+    """An installation of its own in a temporary folder: database, adapter files, a model that learns and one that answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        database = Database(settings.database)
+        database.upgrade()
+        self.repositories = Repositories.on(database)
+        self.artifacts = ArtifactStore(settings.adapters)
+        self.base = wiring.base_model(settings)
+        self.answering = wiring.base_model(settings)
+        self.residency = Residency(
+            AdapterBank(self.answering.model, settings.engine.adapter_slots, settings.engine.max_rank), self.artifacts.path
+        )
+        self.teacher = LocalTeacher(self.base)
+        self.runner = LessonRunner(
+            Tools(
+                repositories=self.repositories,
+                artifacts=self.artifacts,
+                base=self.base,
+                teacher=self.teacher,
+                moderator=build_moderator(settings.moderation),
+                settings=settings,
+                publish=lambda event: None,
+                cancelled=lambda lesson_id: False,
+            )
+        )
+
+    def measure(self, arm: str, facts: Sequence[Fact], sequential: bool) -> Tally:
+        """Teach every lesson by one arm and ask: each lesson's questions by its own user, or everything at the end by one user."""
+        tally = Tally()
+        version: str | None = None
+        console = Console(stderr=True)
+        for number, fact in enumerate(track(facts, arm, console=console, disable=not sys.stderr.isatty())):
+            user = f"{arm}-{0 if sequential else number}"
+            started = time.monotonic()
+            version = self._teach(arm, user, fact, version if sequential else None)
+            tally.seconds.append(time.monotonic() - started)
+            if not sequential:
+                self._ask(fact, arm, version, tally)
+        for fact in facts if sequential else ():
+            self._ask(fact, arm, version, tally)
+        return tally
+
+    def _teach(self, arm: str, user: str, fact: Fact, version: str | None) -> str | None:
+        """The adapter that answers after the lesson; None is the base model."""
+        if arm == "ours":
+            return self._learn(user, fact)[1]
+        if arm == "sft":
+            return self._fine_tune(user, fact, version)
+        return None
+
+    def _learn(self, user: str, fact: Fact) -> tuple[int, str | None]:
+        person = self.repositories.users.identify("eval", user, user)
+        channel = self.repositories.conversations.current(person.id, "eval", user)
+        key = f"{user}:{fact.lesson}"
+        lesson, _ = self.repositories.lessons.create(
+            person.id, "instruction", fact.lesson, dedupe_key=key, platform="eval", channel=user, conversation_id=channel.id
+        )
+        state = self.runner.run(lesson.id)
+        if state != "live":
+            log.warning("a lesson did not go live, state=%s", state)
+        live = self.repositories.adapters.live(person.id)
+        return lesson.id, live.name if live else None
+
+    def _fine_tune(self, user: str, fact: Fact, parent: str | None) -> str:
+        lesson_id, _ = self._learn(f"{user}-{abs(hash(fact.lesson))}", fact)
+        pairs = [example for example in self.repositories.lessons.examples(lesson_id) if example.role == "train"]
+        samples = [Sample(prompts.chat([], e.question, system=self.settings.chat.system_prompt), e.answer) for e in pairs]
+        plain = replace(self.settings.lesson, distill_weight=0.0, max_epochs=SFT_EPOCHS)
+        folder = self.artifacts.path(parent) if parent else None
+        name = f"sft-{lesson_id}"
+        if not samples:
+            return parent or ""
+        with Trainer(self.base, plain, folder, samples) as trainer:
+            trainer.run(lambda: False, lambda done, most: None)
+            self.artifacts.write(name, trainer.save)
+        return name
+
+    def _ask(self, fact: Fact, arm: str, version: str | None, tally: Tally) -> None:
+        taught = fact.lesson if arm == "context" else None
+        system = self.settings.chat.system_prompt
+        asked = [tuple(self.answering.prompt_ids(prompts.chat([], q, taught, system))) for q, _ in fact.asked]
+        limit = self.settings.engine.max_answer_tokens
+        replies = generate_batch(
+            self.answering, [GenerationRequest(ids, version or None, max_new_tokens=limit) for ids in asked], self.residency
+        )
+        tally.tokens += [len(ids) for ids in asked]
+        marks = []
+        for (question, answer), reply in zip(fact.asked, replies, strict=True):
+            right = is_right(reply, answer)
+            marks.append((answer is not None, right))
+            if not right:
+                log.info("wrong, arm=%s question=%r reply=%r wanted=%r", arm, question, reply, answer)
+        tally.marks.append(marks)
+
+
+def _share(marks: Sequence[bool]) -> float:
+    return round(sum(marks) / len(marks), 4) if marks else 1.0
+
+
+def _show(report: dict[str, Any]) -> None:
+    columns: dict[str, Callable[[Any], str]] = {
+        "known": "{:.2f}".format, "unknown_kept": "{:.2f}".format, "earlier_kept": lambda v: "–" if v is None else f"{v:.2f}",
+        "seconds_median": "{:.1f}".format, "seconds_p95": "{:.1f}".format, "answer_tokens_in_median": "{:.0f}".format,
+    }  # fmt: skip
+    table = Table(title=f"{report['base_model']}: {report['lessons']} lessons, {report['questions']} questions, {report['mode']}")
+    for column in ("arm", *columns):
+        table.add_column(column.replace("_", " "), justify="left" if column == "arm" else "right")
+    for arm, result in report["arms"].items():
+        table.add_row(arm, *(show(result[column]) for column, show in columns.items()))
+    Console().print(table)
+
+
