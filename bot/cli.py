@@ -156,14 +156,15 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _eval(options: argparse.Namespace) -> int:
-    return _measure(f"trainer.evaluation.{options.what}", f"`tutee eval {options.what}`", options)
+    given = (options.texts, options.json) if options.what == "moderation" else (options,)
+    return _measure(f"trainer.evaluation.{options.what}", f"`tutee eval {options.what}`", options, given)
 
 
 def _bench(options: argparse.Namespace) -> int:
-    return _measure(f"trainer.bench.{options.what}", f"`tutee bench {options.what}`", options)
+    return _measure(f"trainer.bench.{options.what}", f"`tutee bench {options.what}`", options, (options,))
 
 
-def _measure(module: str, name: str, options: argparse.Namespace) -> int:
+def _measure(module: str, name: str, options: argparse.Namespace, given: tuple[object, ...]) -> int:
     settings = _settings(options)
     try:
         measure = importlib.import_module(module)
@@ -171,7 +172,7 @@ def _measure(module: str, name: str, options: argparse.Namespace) -> int:
         if error.name is None or not module.startswith(error.name):
             raise
         raise NotPossible(f"{name} is not part of this version yet.") from error
-    code: int | None = measure.main(settings, options)
+    code: int | None = measure.main(settings, *given)
     return code or 0
 
 

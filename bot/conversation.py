@@ -6,7 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from weakref import WeakValueDictionary
+
+from redis.exceptions import RedisError
 
 from bot import texts
 from bot.app import App
@@ -51,7 +54,7 @@ class Conversation:
         """
         lease = self._app.queue.answering(exchange.id)
         try:
-            if not await asyncio.to_thread(lease.__enter__):
+            if not await asyncio.to_thread(_taken, lease):
                 raise EngineUnavailable(texts.ENGINE_AWAY, f"exchange {exchange.id} is in other hands")
             async for piece in self._stream(exchange):
                 yield piece
@@ -128,13 +131,16 @@ class Conversation:
         return user.live_version, (self._messages(history[:kept], exchange.question, text) for kept, text in ordered)
 
     def _messages(self, history: Messages, question: str, taught: str | None) -> Messages:
-        """One system message at most: many chat templates refuse a second."""
-        messages, opening = prompts.chat(history, question, taught), self._app.settings.chat.system_prompt
-        if not opening:
-            return messages
-        if messages[0]["role"] == "system":
-            opening, messages = f"{opening}\n\n{messages[0]['content']}", messages[1:]
-        return [{"role": "system", "content": opening}, *messages]
+        return prompts.chat(history, question, taught, self._app.settings.chat.system_prompt)
+
+
+def _taken(lease: AbstractContextManager[bool]) -> bool:
+    """Whether the message is ours to answer. Without Redis it is: the row still sees to it that one answer is kept."""
+    try:
+        return lease.__enter__()
+    except RedisError as error:
+        log.warning("answering without a lease, error=%s", error)
+        return True
 
 
 def _turns(exchange: ExchangeRecord) -> Messages:

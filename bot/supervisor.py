@@ -170,7 +170,8 @@ class Services:
             open_queue(self.settings).redis.close()
 
     def _spawn(self, name: str, arguments: list[str]) -> None:
-        command = [sys.executable, "-m", "bot.cli", *arguments, *self._options]
+        # -P: a folder named `bot` where the user happens to stand is not ours
+        command = [sys.executable, "-P", "-m", "bot.cli", *arguments, *self._options]
         environment = as_environment(self.settings)
         watched = _Watched(Child(name, command, self._folder.log_file(name), environment=environment))
         watched.start()

@@ -163,6 +163,22 @@ def test_a_chat_joins_the_services_that_run(start: Start, tmp_path: Path, model:
     assert len(commands(tmp_path, "worker --queue chat")) == 1
 
 
+def test_doctor_sees_what_runs(start: Start, tmp_path: Path, model: Path) -> None:
+    start("up")
+    up(tmp_path)
+    eventually(lambda: commands(tmp_path, "worker --queue chat"))
+
+    report = eventually(lambda: all_well("doctor", "--data", str(tmp_path), "--base-model", str(model)))
+
+    assert "redis.sock" in report and "up to date" in report and "1 worker(s), 0 job(s) waiting" in report
+
+
+def all_well(*arguments: str) -> str:
+    """What the command printed, once every process that it looks for has said that it is there."""
+    done = tutee(*arguments)
+    return done.stdout if done.returncode == 0 and "0 worker(s)" not in done.stdout else ""
+
+
 def test_a_chat_that_joined_takes_over_when_the_others_end(start: Start, tmp_path: Path) -> None:
     first = start("chat")
     settings = up(tmp_path)

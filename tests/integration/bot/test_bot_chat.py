@@ -14,7 +14,7 @@ from bot.messages import Answer, Notice, Reaction, Reply, Trouble
 from bot.platforms.recording import RecordingPlatform
 from bot.queue import JobQueue
 from bot.router import serve
-from tests.bot_fixtures import CHAT_QUEUE, Install, said
+from tests.bot_fixtures import CHAT_QUEUE, Install, Leaving, said
 from trainer.lease import connect
 from trainer.settings import ChatSettings
 
@@ -87,6 +87,14 @@ def test_a_version_that_the_engine_does_not_have_is_said_and_not_replaced_by_the
 def test_a_message_delivered_twice_is_answered_once(install: Install) -> None:
     replies = install.talk(said("Hi", message_id="same"), said("Hi", message_id="same"))
     assert len(replies) == 1 and len(install.engine.asked) == 1
+
+
+def test_a_waiting_message_delivered_twice_waits_once(install: Install) -> None:
+    install.engine.mode = "busy"
+    platform = Leaving([said("Hi", message_id="same")] * 2)
+    asyncio.run(serve(install.app, platform))
+    assert spoken(platform.replies) == [texts.WAITING]
+    assert install.job_ids(CHAT_QUEUE) == ["answer-1"]
 
 
 def test_a_conversation_that_is_too_long_is_asked_with_less_history(install: Install) -> None:
@@ -177,6 +185,8 @@ def test_two_messages_at_once_are_answered_in_order(install: Install) -> None:
             first = asyncio.create_task(core.handle(self.script[0]))
             await asyncio.to_thread(install.engine.asked_once.wait)
             second = asyncio.create_task(core.handle(self.script[1]))
+            while len(await asyncio.to_thread(install.stored.exchanges.pending)) < 2:
+                pass
             install.engine.gate.set()
             await asyncio.gather(first, second)
 
