@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from collections.abc import Sequence
@@ -36,11 +37,12 @@ class Figures:
     texts_per_second: float
 
 
-def main(settings: Settings, texts: Path, json_out: Path | None) -> int:
+def main(settings: Settings, options: argparse.Namespace) -> int:
     """Measure, print a table, write JSON if asked; 0 when done.
 
     Raises TextsError for a file that cannot be read, SettingsError, and ModeratorUnavailableError when the moderator does not answer.
     """
+    texts, json_out = Path(options.texts), Path(options.json) if options.json else None
     rows = read(texts)
     figures = measure(build(settings.moderation), rows)
     Console().print(_table(figures, texts.name))
