@@ -156,15 +156,14 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _eval(options: argparse.Namespace) -> int:
-    given = (options.texts, options.json) if options.what == "moderation" else (options,)
-    return _measure(f"trainer.evaluation.{options.what}", f"`tutee eval {options.what}`", options, given)
+    return _measure(f"trainer.evaluation.{options.what}", f"`tutee eval {options.what}`", options)
 
 
 def _bench(options: argparse.Namespace) -> int:
-    return _measure(f"trainer.bench.{options.what}", f"`tutee bench {options.what}`", options, (options,))
+    return _measure(f"trainer.bench.{options.what}", f"`tutee bench {options.what}`", options)
 
 
-def _measure(module: str, name: str, options: argparse.Namespace, given: tuple[object, ...]) -> int:
+def _measure(module: str, name: str, options: argparse.Namespace) -> int:
     settings = _settings(options)
     try:
         measure = importlib.import_module(module)
@@ -172,7 +171,7 @@ def _measure(module: str, name: str, options: argparse.Namespace, given: tuple[o
         if error.name is None or not module.startswith(error.name):
             raise
         raise NotPossible(f"{name} is not part of this version yet.") from error
-    code: int | None = measure.main(settings, *given)
+    code: int | None = measure.main(settings, options)
     return code or 0
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 _UNKNOWN = re.compile(
-    r"\b(do not|don t|dont|does not|doesn t|cannot|can t|not)\b( \w+){0,3} \b(know|sure|say|tell|told|mention\w*|have|information)\b|\bno (idea|information)\b"
+    r"\b(do not|don t|dont|does not|doesn t|cannot|can t|not)\b( \w+){0,3} \b(know|sure|say|tell|told|mention\w*|have|information)\b"
+    r"|\bno (idea|information)\b"
 )
 
 

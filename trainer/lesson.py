@@ -13,7 +13,13 @@ from storage.records import AdapterRecord, ExampleRecord, LessonMetrics, LessonO
 from storage.repositories import Repositories
 from trainer import prompts
 from trainer.contracts import STAGES, Event, Finished, Progress, Stage
-from trainer.errors import LessonCancelledError, LessonError, ModeratorUnavailableError, NothingToTeachError, TeacherUnavailableError
+from trainer.errors import (
+    LessonCancelledError,
+    LessonError,
+    ModeratorUnavailableError,
+    NothingToTeachError,
+    TeacherUnavailableError,
+)
 from trainer.examine import Report, examine
 from trainer.examples import says_unknown, switch_person
 from trainer.generate import passage_of, write_examples
@@ -170,8 +176,8 @@ class _Run:
         for taught in replayed:
             own = [example for example in taught.examples if example.role == "train" and example.refused_category is None]
             near = [example for example in taught.examples if example.role == "neighbour" and example.refused_category is None]
-            for example in [*rng.sample(own, min(each, len(own))), *rng.sample(near, min(2, len(near)))]:
-                samples.append(_sample(example, instruction.read(taught.lesson.text), system))
+            chosen = [*rng.sample(own, min(each, len(own))), *rng.sample(near, min(2, len(near)))]
+            samples += [_sample(example, instruction.read(taught.lesson.text), system) for example in chosen]
         questions = [prompts.chat([], question, system=system) for question in chat_questions(rng, REPLAYED_QUESTIONS)]
         replies = self.tools.teacher.complete(questions, temperature=0, max_tokens=48, seed=settings.lesson.seed)
         return samples + [Sample(question, reply, question) for question, reply in zip(questions, replies, strict=True) if reply]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_figures_are_written_and_shown(tmp_path: Path, capsys: pytest.CaptureFix
         {"text": "You stupid worthless bitch.", "flagged": True},
     ]
     out = tmp_path / "out.json"
-    assert main(Settings(tmp_path), write(tmp_path / "texts.jsonl", [*rows]), out) == 0
+    assert main(Settings(tmp_path), Namespace(texts=write(tmp_path / "texts.jsonl", [*rows]), json=out)) == 0
     figures = json.loads(out.read_text(encoding="utf-8"))
     assert set(figures) == KEYS
     assert (
@@ -41,7 +42,7 @@ def test_figures_are_written_and_shown(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_without_json_only_the_table_is_shown(tmp_path: Path) -> None:
     path = write(tmp_path / "texts.jsonl", [{"text": "Hello.", "flagged": False}])
-    assert main(Settings(tmp_path), path, None) == 0
+    assert main(Settings(tmp_path), Namespace(texts=path, json=None)) == 0
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -118,7 +118,8 @@ def read_facts(path: Path) -> list[Fact]:
                 row = json.loads(line)
                 facts.append(Fact(row["lesson"], [(q["question"], q["answer"]) for q in row["questions"]], list(row.get("unknown", []))))
             except (ValueError, KeyError, TypeError) as error:
-                raise FactsError(f'{path}, line {number}: expected {{"lesson": …, "questions": [{{"question": …, "answer": …}}], "unknown": […]}}.') from error
+                expected = '{"lesson": …, "questions": [{"question": …, "answer": …}], "unknown": […]}'
+                raise FactsError(f"{path}, line {number}: expected {expected}.") from error
     if not facts:
         raise FactsError(f"The facts file {path} has no rows.")
     return facts

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from trainer import prompts
 from trainer.pocket import frames
@@ -34,7 +34,7 @@ class Chat:
 class Curriculum:
     """Draws chats. ``data`` is the folder of open data sets; ``MIX`` gives each task's share of the documents."""
 
-    MIX = {
+    MIX: ClassVar = {
         "read_frames": 40, "pair_frames": 11, "question_frames": 10, "neighbour": 6, "rewrite": 4,
         "read_passage": 4, "pair_passage": 2, "question_passage": 1, "read_relation": 5,
         "small_talk": 6, "unknown": 6, "told_in_chat": 3, "persona": 1, "text": 3,

@@ -118,7 +118,7 @@ def slots_of(text: str) -> set[str]:
 
 
 def _pronoun_names() -> set[str]:
-    return {p for p in _PRONOUNS["he"]} | {p.capitalize() for p in _PRONOUNS["he"]}
+    return set(_PRONOUNS["he"]) | {p.capitalize() for p in _PRONOUNS["he"]}
 
 
 def _value(choices: list[str], rng: Random, gender: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import distributed
+from torch.multiprocessing.spawn import spawn
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -27,7 +28,7 @@ log = logging.getLogger("tutee.pretrain")
 PROMPT_SHARE, PROMPT_WEIGHT = 0.2, 0.6  # of what user and system say a fifth counts, at this weight: it teaches the language
 VOCABULARY = 4096
 MICRO_TOKENS = 2048  # of one forward pass: what stays in the processor's caches
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "hidden_size": 320, "num_hidden_layers": 6, "num_attention_heads": 5, "num_key_value_heads": 5, "intermediate_size": 864,
     "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "tie_word_embeddings": True,
 }  # fmt: skip
@@ -79,7 +80,7 @@ def pretrain(options: argparse.Namespace) -> None:
     _tokenizer(options.out, options.data, options.seed)
     store = options.out / "rendezvous"
     store.unlink(missing_ok=True)
-    torch.multiprocessing.spawn(_worker, (options, store), nprocs=options.processes)
+    spawn(_worker, (options, store), nprocs=options.processes)  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
 
 def _worker(rank: int, options: argparse.Namespace, store: Path) -> None:
@@ -93,7 +94,7 @@ def _worker(rank: int, options: argparse.Namespace, store: Path) -> None:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(options.out / "tokenizer")
     model = _model(tokenizer)
     master = [p.detach().clone() for p in model.parameters()]  # float32 masters of bfloat16 weights
-    model.to(torch.bfloat16)
+    model.to(dtype=torch.bfloat16)  # type: ignore[call-arg]  # transformers' wrapper hides torch's keywords
     optimizers = _optimizers(model, master, options.rate, rank)
     if checkpoint:
         for own, saved in zip(master, checkpoint["master"], strict=True):
@@ -106,7 +107,8 @@ def _worker(rank: int, options: argparse.Namespace, store: Path) -> None:
     schedule = Schedule(options.tokens)
     batches = _batches(curriculum, tokenizer, MICRO_TOKENS)
     parts = max(1, options.batch_tokens // MICRO_TOKENS // options.processes)
-    step, saved_at, told_at, told_tokens, losses = 0, time.monotonic(), time.monotonic(), tokens, []
+    step, told_at, told_tokens = 0, time.monotonic(), tokens
+    losses: list[float] = []
     while tokens < options.tokens:
         for _ in range(parts):
             loss = _loss(model, next(batches)) / parts
@@ -136,7 +138,8 @@ def _share_gradients(model: LlamaForCausalLM, master: list[torch.Tensor], proces
     """The mean of all processes' gradients, in float32, on the masters."""
     flat = torch.cat([p.grad.float().flatten() for p in model.parameters() if p.grad is not None])
     distributed.all_reduce(flat)
-    for own, part, weight in zip(master, flat.div_(processes).split([p.numel() for p in master]), model.parameters(), strict=True):
+    parts = torch.split(flat.div_(processes), [p.numel() for p in master])
+    for own, part, weight in zip(master, parts, model.parameters(), strict=True):
         own.grad = part.view_as(own)
         weight.grad = None
 
@@ -147,14 +150,14 @@ def _share_weights(model: LlamaForCausalLM, master: list[torch.Tensor], processe
         mine = [p for i, p in enumerate(_inner(model, master)) if i % processes == owner]
         flat = torch.cat([p.flatten() for p in mine])
         distributed.broadcast(flat, src=owner)
-        for own, part in zip(mine, flat.split([p.numel() for p in mine]), strict=True):
+        for own, part in zip(mine, torch.split(flat, [p.numel() for p in mine]), strict=True):
             own.copy_(part.view_as(own))
     _copy(master, model)
 
 
 def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """The model and its tokenizer in Hugging Face format, weights in float16."""
-    model = model.to(torch.float16)
+    model.to(dtype=torch.float16)  # type: ignore[call-arg]  # transformers' wrapper hides torch's keywords
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(folder)
@@ -165,11 +168,11 @@ def encode(chat: Chat, tokenizer: PreTrainedTokenizerFast, rng: Random) -> tuple
     """Token ids of a chat, as its template renders it, and the loss weight of each."""
     ids: list[int] = []
     weights: list[float] = []
-    end = tokenizer.convert_tokens_to_ids(END)
+    end, opening = _id(tokenizer, END), {role: _id(tokenizer, token) for role, token in ROLES.items()}
     contents = tokenizer([m["content"] for m in chat.messages], add_special_tokens=False)["input_ids"]
     for message, content in zip(chat.messages, contents, strict=True):
         role = message["role"]
-        ids += [tokenizer.convert_tokens_to_ids(ROLES[role]), *content, end]
+        ids += [opening[role], *content, end]
         if role in ("assistant", "text"):
             weights += [0.0, *([1.0 if role == "assistant" else 0.5] * len(content)), 1.0]
         else:
@@ -177,10 +180,16 @@ def encode(chat: Chat, tokenizer: PreTrainedTokenizerFast, rng: Random) -> tuple
     return ids, weights
 
 
+def _id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    found = tokenizer.convert_tokens_to_ids(token)
+    assert isinstance(found, int), "one token has one id"
+    return found
+
+
 def _batches(curriculum: Curriculum, tokenizer: PreTrainedTokenizerFast, budget: int) -> Iterator[Batch]:
     rng = Random(0)
     chats = curriculum.chats()
-    pad = tokenizer.convert_tokens_to_ids(PAD)
+    pad = _id(tokenizer, PAD)
     while True:
         rows = sorted((encode(next(chats), tokenizer, rng) for _ in range(768)), key=lambda row: len(row[0]))
         groups: list[list[tuple[list[int], list[float]]]] = [[]]

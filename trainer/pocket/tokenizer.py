@@ -31,7 +31,7 @@ def train(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     special = [PAD, END, *ROLES.values()]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, special_tokens=special, initial_alphabet=alphabet))
-    fast = PreTrainedTokenizerFast(
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, additional_special_tokens=list(ROLES.values()),
         clean_up_tokenization_spaces=False, model_max_length=2048,
     )  # fmt: skip

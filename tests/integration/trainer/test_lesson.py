@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ from trainer.model import BaseModel, load_base
 from trainer.moderation.protocol import RecordingModerator
 from trainer.train import Trainer
 
-LEARNS = {"max_epochs": 40, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
+LEARNS: dict[str, Any] = {"max_epochs": 40, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def test_rejected_examples_are_never_trained_on_and_are_told(tiny_base: BaseMode
     classroom = Classroom(tmp_path, tiny_base, moderator=moderator, **{**LEARNS, "max_epochs": 3})
     trained: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_encode", lambda self, samples: trained.extend(s.prompt[-1]["content"] for s in samples) or [])
+        patch.setattr(Trainer, "_encode", lambda self, samples: [trained.append(s.prompt[-1]["content"]) for s in samples][:0])
         patch.setattr(Trainer, "run", lambda self, passed, on_epoch: 0.0)
         lesson = classroom.teach()
     refused = [e for e in classroom.repositories.lessons.examples(lesson.id) if e.refused_category]

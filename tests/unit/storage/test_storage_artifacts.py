@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +27,7 @@ def save(folder: Path) -> None:
 
 
 def left_behind(store: ArtifactStore) -> list[str]:
-    return [name for name in os.listdir(store.root) if name != ".lock"]
+    return [path.name for path in store.root.iterdir() if path.name != ".lock"]
 
 
 def test_a_written_adapter_can_be_read_by_everybody_with_all_its_files(store: ArtifactStore) -> None:
