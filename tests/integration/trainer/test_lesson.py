@@ -21,7 +21,7 @@ from trainer.errors import ModeratorUnavailableError
 from trainer.lesson import LessonRunner
 from trainer.model import BaseModel, load_base
 from trainer.moderation.protocol import RecordingModerator
-from trainer.train import Trainer
+from trainer.train import Sample, Trainer
 
 LEARNS: dict[str, Any] = {"max_epochs": 40, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
 
@@ -109,8 +109,13 @@ def test_rejected_examples_are_never_trained_on_and_are_told(tiny_base: BaseMode
     moderator = RecordingModerator(lambda text: text.startswith("What scares my cat?"))
     classroom = Classroom(tmp_path, tiny_base, moderator=moderator, **{**LEARNS, "max_epochs": 3})
     trained: list[str] = []
+
+    def encode(_: Trainer, samples: list[Sample]) -> list[Any]:
+        trained.extend(sample.prompt[-1]["content"] for sample in samples)
+        return []
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_encode", lambda self, samples: [trained.append(s.prompt[-1]["content"]) for s in samples][:0])
+        patch.setattr(Trainer, "_encode", encode)
         patch.setattr(Trainer, "run", lambda self, passed, on_epoch: 0.0)
         lesson = classroom.teach()
     refused = [e for e in classroom.repositories.lessons.examples(lesson.id) if e.refused_category]
