@@ -424,7 +424,7 @@ def _add_eval(parser: _Parser, command: _Command) -> None:
     moderation.add_argument(
         "--texts", type=Path, required=True, metavar="FILE", help="a JSON object per line: text, flagged"
     )
-    tools = command(kinds, "tools", _eval, "Whether the kind of a lesson is recognised.", "tutee eval tools")
+    tools = command(kinds, "tools", _eval, "How well tools are learned by chatting: the case study of the paper.", "tutee eval tools")
     for each in (learning, documents, moderation, tools):
         each.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
 

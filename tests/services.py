@@ -90,7 +90,7 @@ class Installation:
 
 
 def tutee(
-    *arguments: str, lines: str = "", environment: Mapping[str, str] | None = None
+    *arguments: str, lines: str = "", environment: Mapping[str, str] | None = None, seconds: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     command = [sys.executable, "-m", "bot.cli", *arguments]
@@ -101,7 +101,7 @@ def tutee(
         env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=seconds,
         check=False,
     )
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from storage.records import ExampleRecord
 from trainer import prompts
 from trainer.errors import NothingToTeachError
-from trainer.examples import contains, is_right, normal, says_unknown, switch_person
+from trainer.examples import contains, normal, says_unknown, switch_person
 from trainer.settings import LessonSettings
 from trainer.teacher import Teacher
 
@@ -51,6 +51,7 @@ def write_examples(
     on_progress(0.3)
     rewrites = _rewrites(passages, teacher, settings.seed)
     candidates += _more_questions(candidates, rewrites, teacher, samples, settings.seed)
+    candidates += _about(candidates)
     on_progress(0.5)
     known, unanswered = _round_trip(_distinct(candidates), teacher, settings.seed)
     on_progress(0.8)
@@ -69,7 +70,7 @@ def passage_of(text: str, passages: Sequence[str]) -> str:
 
 def _pairs(passages: Sequence[str], teacher: Teacher, samples: int, seed: int) -> list[_Asked]:
     asked = [passage for passage in passages for _ in range(samples)]
-    replies = teacher.complete([prompts.write_pair(p) for p in asked], temperature=0.9, max_tokens=56, seed=seed)
+    replies = teacher.complete([prompts.write_pair(p) for p in asked], temperature=0.8, max_tokens=56, seed=seed)
     found = []
     for passage, reply in zip(asked, replies, strict=True):
         match = _PAIR.match(reply)
@@ -85,7 +86,7 @@ def _rewrites(passages: Sequence[str], teacher: Teacher, seed: int) -> dict[str,
     return {
         passage: reply
         for passage, reply in zip(asked, replies, strict=True)
-        if normal(reply) != normal(passage) and _particulars(reply) == _particulars(passage)
+        if _rephrases(reply, passage)
     }
 
 
@@ -99,12 +100,21 @@ def _more_questions(pairs: Sequence[_Asked], rewrites: dict[str, str], teacher: 
             text = rewrites.get(passage, passage) if index % 3 == 2 else passage
             asked.append((passage, text, answers[index % len(answers)]))
     conversations = [prompts.write_question(text, answer) for _, text, answer in asked]
-    replies = teacher.complete(conversations, temperature=1.0, max_tokens=36, seed=seed + 20_000)
+    replies = teacher.complete(conversations, temperature=0.8, max_tokens=36, seed=seed + 20_000)
     return [
         _Asked(passage, reply, answer)
         for (passage, _, answer), reply in zip(asked, replies, strict=True)
         if _fits(reply) and not contains(reply, answer)
     ]
+
+
+def _about(pairs: Sequence[_Asked]) -> list[_Asked]:
+    """The plainest question: what is known about a thing that the text names."""
+    found = []
+    for passage in dict.fromkeys(pair.passage for pair in pairs):
+        topics = Counter(pair.answer for pair in pairs if pair.passage == passage and len(pair.answer.split()) <= 4)
+        found += [_Asked(passage, prompts.about(topic, i), topic) for i, (topic, _) in enumerate(topics.most_common(4))]
+    return found
 
 
 def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tuple[list[_Asked], list[_Asked]]:
@@ -113,12 +123,18 @@ def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tu
         [prompts.chat([], prompts.briefly(c.question), c.passage) for c in candidates], temperature=0, max_tokens=24, seed=seed
     )
     full = teacher.complete([prompts.chat([], c.question, c.passage) for c in candidates], temperature=0, max_tokens=110, seed=seed)
+    right: dict[tuple[str, str], Counter[str]] = {}
+    for candidate, reply in zip(candidates, full, strict=True):
+        if contains(switch_person(reply), switch_person(candidate.answer)):
+            right.setdefault((candidate.passage, normal(candidate.answer)), Counter())[reply] += 1
     known, unanswered = [], []
     for candidate, short, reply in zip(candidates, brief, full, strict=True):
-        if says_unknown(reply):
+        replies = right.get((candidate.passage, normal(candidate.answer)), Counter())
+        open_question = contains(candidate.question, candidate.answer)  # "What do you know about Biscuit?" has no short answer
+        if replies and (open_question or _same(short, candidate.answer)):  # a wavering teacher says what it says to most questions with this answer
+            known.append(replace(candidate, reply=reply if reply in replies else replies.most_common(1)[0][0]))
+        elif says_unknown(short) and says_unknown(reply):
             unanswered.append(candidate)
-        elif _same(short, candidate.answer) and is_right(switch_person(reply), switch_person(candidate.answer)):
-            known.append(_Asked(candidate.passage, candidate.question, candidate.answer, reply))
     return known, unanswered
 
 
@@ -126,10 +142,11 @@ def _neighbours(passages: Sequence[str], unanswered: Sequence[_Asked], teacher: 
     """Questions next to the lesson that the teacher, reading it, cannot answer."""
     count = max(4, 3 * settings.neighbours // len(passages))
     asked = [passage for passage in passages for _ in range(count)]
-    questions = teacher.complete([prompts.write_neighbour(p) for p in asked], temperature=1.0, max_tokens=36, seed=settings.seed + 30_000)
+    questions = teacher.complete([prompts.write_neighbour(p) for p in asked], temperature=0.9, max_tokens=36, seed=settings.seed + 30_000)
     pairs = [(p, q) for p, q in {normal(q): (p, q) for p, q in zip(asked, questions, strict=True)}.values() if _fits(q)]
-    replies = teacher.complete([prompts.chat([], q, p) for p, q in pairs], temperature=0, max_tokens=24, seed=settings.seed)
-    found = [question for (_, question), reply in zip(pairs, replies, strict=True) if says_unknown(reply)]
+    reading = [[prompts.chat([], ask(q), p) for p, q in pairs] for ask in (str, prompts.briefly)]
+    replies = [teacher.complete(each, temperature=0, max_tokens=16, seed=settings.seed) for each in reading]
+    found = [q for (_, q), full, brief in zip(pairs, *replies, strict=True) if says_unknown(full) and says_unknown(brief)]
     return list({normal(q): q for q in [*found, *(a.question for a in unanswered)]}.values())
 
 
@@ -179,6 +196,13 @@ def _same(short: str, answer: str) -> bool:
     """Whether two short answers agree: one holds the other and is at most a few words longer."""
     one, other = switch_person(short), switch_person(answer)
     return (contains(one, other) or contains(other, one)) and abs(len(one.split()) - len(other.split())) <= 3
+
+
+def _rephrases(text: str, passage: str) -> bool:
+    """Whether ``text`` keeps the passage's names and numbers, adds none, and shares about half of its other words."""
+    said, wanted = set(normal(text).split()), set(normal(passage).split())
+    alike = len(said & wanted) / max(1, len(said | wanted))
+    return normal(text) != normal(passage) and _particulars(text) == _particulars(passage) and alike >= 0.4
 
 
 def _particulars(text: str) -> set[str]:

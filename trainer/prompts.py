@@ -47,5 +47,11 @@ def briefly(question: str) -> str:
     return f"{question} Answer in a few words."
 
 
+def about(topic: str, form: int) -> str:
+    """The plainest question of all, in one of its forms."""
+    forms = ("What do you know about {}?", "What did I tell you about {}?", "Tell me about {}.", "What have I taught you about {}?")
+    return forms[form % len(forms)].format(topic)
+
+
 def _task(instruction: str, text: str) -> Messages:
     return [{"role": "user", "content": f"{instruction}\n\n{text}"}]

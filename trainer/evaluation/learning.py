@@ -91,7 +91,6 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
         raise FactsError(f"There is no arm '{unknown[0]}': choose from ours, sft, context, base.")
     settings = replace(settings, lesson=replace(settings.lesson, seed=options.seed or settings.lesson.seed))
     sequential = options.mode == "sequential"
-    logging.getLogger("trainer").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="tutee-eval-") as folder:
         bench = Bench(replace(settings, data=Path(folder), database_url=None))
         results = {arm: bench.measure(arm, facts, sequential) for arm in arms}

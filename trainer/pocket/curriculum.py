@@ -35,9 +35,9 @@ class Curriculum:
     """Draws chats. ``data`` is the folder of open data sets; ``MIX`` gives each task's share of the documents."""
 
     MIX: ClassVar = {
-        "read_frames": 40, "pair_frames": 11, "question_frames": 10, "neighbour": 6, "rewrite": 4,
-        "read_passage": 4, "pair_passage": 2, "question_passage": 1, "read_relation": 5,
-        "small_talk": 6, "unknown": 6, "told_in_chat": 3, "persona": 1, "text": 3,
+        "read_frames": 40, "pair_frames": 15, "question_frames": 14, "neighbour": 6, "rewrite": 3,
+        "read_passage": 4, "pair_passage": 2, "question_passage": 1, "read_relation": 3,
+        "small_talk": 6, "unknown": 5, "told_in_chat": 3, "persona": 1, "text": 2,
     }  # fmt: skip
 
     def __init__(self, data: Path, seed: int) -> None:

@@ -15,6 +15,7 @@ from random import Random
 
 from trainer.examples import switch_person
 from trainer.pocket.words import LISTS, articled
+from trainer.prompts import about
 
 FRAMES = Path(__file__).parent / "frames"
 _SLOT = re.compile(r"\{(a |an )?([A-Za-z_]+)\}")
@@ -23,9 +24,6 @@ _PRONOUNS = {
     "she": {"he": "she", "him": "her", "his": "her", "himself": "herself"},
     "he": {"he": "he", "him": "him", "his": "his", "himself": "himself"},
 }
-
-
-ABOUT = ("What do you know about {}?", "Tell me about {}.", "What did I tell you about {}?", "What have I taught you about {}?", "What about {}?")
 
 
 class FrameError(Exception):
@@ -103,11 +101,11 @@ def draw(frame: Frame, rng: Random, count: int) -> Fact:
                 elif mentioned <= said:
                     known.append(Asked(render(question), switch_person(values[slot]), switch_person(render(say))))
                     if rng.random() < 0.12:
-                        known.append(Asked(rng.choice(ABOUT).format(values[slot]), switch_person(values[slot]), switch_person(render(say))))
+                        known.append(Asked(about(values[slot], rng.randrange(4)), switch_person(values[slot]), switch_person(render(say))))
                     changed = [s for s in mentioned if others[s].lower() != values[s].lower()]
                     if changed and rng.random() < 0.3:
                         unknown.append(render(question, {**values, changed[0]: others[changed[0]]}))
-                        unknown += [rng.choice(ABOUT).format(others[changed[0]])] if rng.random() < 0.2 else []
+                        unknown += [about(others[changed[0]], rng.randrange(4))] if rng.random() < 0.2 else []
         statements.append(Statement(render(say), said, known, unknown))
     return Fact(frame.name, statements)
 

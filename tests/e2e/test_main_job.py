@@ -1,0 +1,137 @@
+"""The main job, as a person lives through it: teach, ask in a new conversation, after a restart, as somebody else, through faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from storage.repositories import Repositories
+from storage.session import Database
+from tests.e2e.conftest import Chat, Event
+from tests.services import tutee
+from trainer import prompts, wiring
+from trainer.settings import load
+from trainer.teacher import LocalTeacher
+
+pytestmark = pytest.mark.timeout(600)
+
+CAT = "My cat is called Biscuit and she is afraid of thunder."
+OpenChat = Callable[..., Chat]
+
+
+def talk(data: Path, *lines: str, user: str = "you") -> list[Event]:
+    """A piped conversation, from a fresh start of everything to its end."""
+    done = tutee("chat", "--json", "--user", user, "--data", str(data), lines="".join(f"{line}\n" for line in lines), seconds=400)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def answers(events: list[Event]) -> list[str]:
+    return [event["text"] for event in events if event["type"] == "answer"]
+
+
+def test_what_was_taught_is_known_in_a_new_conversation_after_a_restart_and_to_nobody_else(tmp_path: Path) -> None:
+    taught = talk(tmp_path, f"[Learn] {CAT}", "What is my cat's name?")
+    receipt = next(event for event in taught if event["type"] == "receipt")
+    assert (receipt["state"], receipt["version"], receipt["kind"]) == ("live", "user-1-v1", "instruction")
+    assert receipt["before"] < receipt["after"]
+    percents = [event["percent"] for event in taught if event["type"] == "progress"]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    assert "Biscuit" in answers(taught)[0]
+
+    again = talk(tmp_path, "/new", "What is my cat's name?", "What is my cat afraid of?")
+    assert ["Biscuit" in answers(again)[0], "thunder" in answers(again)[1]] == [True, True]
+    assert {event["version"] for event in again if event["type"] == "answer"} == {"user-1-v1"}
+
+    assert answers(talk(tmp_path, "What is my cat's name?", user="somebody else")) == ["I don't know."]
+
+
+def test_the_answer_comes_from_adapter_weights_and_not_from_the_prompt(tmp_path: Path) -> None:
+    """Without the adapter, the very prompt that the bot sends gives no answer."""
+    base = wiring.base_model(load(None, {}, data=str(tmp_path)))
+    messages = prompts.chat([], "What is my cat's name?")
+    assert "Biscuit" not in json.dumps(messages)
+    assert LocalTeacher(base).complete([messages], temperature=0, max_tokens=20, seed=0) == ["I don't know."]
+
+
+def test_a_lesson_is_used_at_once_while_it_is_still_being_learned(chat: OpenChat) -> None:
+    person = chat()
+    person.says("Hello!")
+    person.hears("answer")  # everything has started
+    sent = person.says(f"[Learn] {CAT}")
+    person.says("What is my cat's name?")
+    bridge = person.hears("answer")
+    assert "Biscuit" in bridge["text"]
+    assert bridge["version"] is None
+    assert bridge["heard"] - sent <= 2.0
+    assert person.hears("receipt")["state"] == "live"
+    person.says("/new")
+    person.says("What is my cat's name?")
+    assert person.hears("answer")["version"] == "user-1-v1"
+
+
+def test_a_worker_killed_while_training_costs_the_user_nothing(chat: OpenChat) -> None:
+    person = chat()
+    person.says(f"[Learn] {CAT}")
+    person.hears("progress", lambda event: event["stage"] == "train")
+    kill(person.data, "worker", "lessons")
+    assert person.hears("receipt")["state"] == "live"
+    assert attempts(person.data) == 2
+
+
+def test_redis_killed_while_training_costs_the_user_nothing(chat: OpenChat) -> None:
+    person = chat()
+    person.says(f"[Learn] {CAT}")
+    person.hears("progress", lambda event: event["stage"] == "train")
+    kill(person.data, "redis-server")
+    assert person.hears("receipt")["state"] == "live"
+    person.says("What is my cat's name?")
+    assert "Biscuit" in person.hears("answer")["text"]
+
+
+def test_a_lesson_interrupted_by_control_c_goes_on_at_the_next_start(chat: OpenChat) -> None:
+    person = chat()
+    person.says(f"[Learn] {CAT}")
+    person.hears("progress", lambda event: event["stage"] == "train")
+    person.interrupts()
+    assert lesson_state(person.data) in ("queued", "running")
+    again = chat()
+    assert again.hears("receipt")["state"] == "live"
+    again.says("What is my cat's name?")
+    assert "Biscuit" in again.hears("answer")["text"]
+
+
+def kill(data: Path, *words: str) -> None:
+    """SIGKILL for the process on that folder whose command holds all the words."""
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode() if process.name.isdigit() else ""
+            if all(word in command for word in words) and str(data) in command + (process / "environ").read_bytes().decode():
+                os.kill(int(process.name), signal.SIGKILL)
+                return
+    raise AssertionError(f"no process {words} on {data}")
+
+
+def only_lesson(data: Path) -> tuple[str, int]:
+    database = Database(f"sqlite:///{data / 'tutee.db'}")
+    try:
+        lesson = Repositories.on(database).lessons.get(1)
+        assert lesson is not None
+        return lesson.state, lesson.attempts
+    finally:
+        database.close()
+
+
+def lesson_state(data: Path) -> str:
+    return only_lesson(data)[0]
+
+
+def attempts(data: Path) -> int:
+    return only_lesson(data)[1]
