@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.tutee-installed
 
-.PHONY: setup run test lint bench clean
+.PHONY: setup run test lint bench docs clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)  ## everything that is needed, into .venv; a second run does nothing
@@ -28,6 +28,9 @@ bench: setup  ## speed, side by side with the alternatives that are installed
 	$(BIN)/tutee bench engine
 	$(BIN)/tutee bench training
 	$(BIN)/tutee bench jobs
+
+docs: setup  ## the picture of a conversation in the README, from a real one
+	$(BIN)/python docs/render_conversation.py
 
 clean:  ## what the checks leave behind; not .venv and not anybody's data
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -119,3 +121,20 @@ def processes_of(data: Path) -> list[str]:
             if command and (str(data) in command or str(data) in environment):
                 found.append(command)
     return found
+
+
+def kill_process(data: Path, *words: str) -> None:
+    """SIGKILL for the process on that folder whose command holds all the words."""
+    os.kill(pid_of(data, *words), signal.SIGKILL)
+
+
+def pid_of(data: Path, *words: str) -> int:
+    """The number of the process on that folder whose command holds all the words."""
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode() if process.name.isdigit() else ""
+            if not command or not all(word in command for word in words):
+                continue
+            if str(data) in command + (process / "environ").read_bytes().decode(errors="replace"):
+                return int(process.name)
+    raise AssertionError(f"no process {words} on {data}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -24,21 +22,20 @@ Event = dict[str, Any]
 
 
 class Chat:
-    """`tutee chat --json` with somebody at its terminal: lines go in at once, events come out as they happen."""
+    """`tutee chat --json` with somebody who writes lines and reads events as they happen."""
 
     def __init__(self, data: Path, user: str = "you") -> None:
         self.data = data
-        self._terminal, theirs = pty.openpty()
         command = [sys.executable, "-m", "bot.cli", "chat", "--json", "--user", user, "--data", str(data)]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        os.close(theirs)
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self._events: Queue[Event] = Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def says(self, line: str) -> float:
-        """Send a line; the moment of sending."""
-        os.write(self._terminal, f"{line}\n".encode())
-        return time.monotonic()
+    def says(self, line: str) -> None:
+        """Send a line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
 
     def hears(self, kind: str, fits: Callable[[Event], bool] = lambda event: True, seconds: float = PATIENCE) -> Event:
         """The next event of that kind that fits."""
@@ -64,14 +61,13 @@ class Chat:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        os.close(self._terminal)
         eventually(lambda: not processes_of(self.data), "the end of all processes")
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("{"):
-                self._events.put({**json.loads(line), "heard": time.monotonic()})
+                self._events.put(json.loads(line))
 
 
 @pytest.fixture

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from bot.texts import ANSWER_MARK
 from storage.repositories import Repositories
 from storage.session import Database
-from tests.e2e.conftest import Chat, Event
-from tests.services import tutee
+from tests.e2e.conftest import PATIENCE, Chat, Event
+from tests.person import Person
+from tests.services import kill_process, tutee
 from trainer import prompts, wiring
 from trainer.settings import load
 from trainer.teacher import LocalTeacher
@@ -61,27 +61,32 @@ def test_the_answer_comes_from_adapter_weights_and_not_from_the_prompt(tmp_path:
     assert LocalTeacher(base).complete([messages], temperature=0, max_tokens=20, seed=0) == ["I don't know."]
 
 
-def test_a_lesson_is_used_at_once_while_it_is_still_being_learned(chat: OpenChat) -> None:
-    person = chat()
-    person.says("Hello!")
-    person.hears("answer")  # everything has started
-    sent = person.says(f"[Learn] {CAT}")
-    person.says("What is my cat's name?")
-    bridge = person.hears("answer")
-    assert "Biscuit" in bridge["text"]
-    assert bridge["version"] is None
-    assert bridge["heard"] - sent <= 2.0
-    assert person.hears("receipt")["state"] == "live"
-    person.says("/new")
-    person.says("What is my cat's name?")
-    assert person.hears("answer")["version"] == "user-1-v1"
+def test_a_lesson_is_used_at_once_while_it_is_still_being_learned(tmp_path: Path) -> None:
+    person = Person(["-m", "bot.cli", "chat", "--data", str(tmp_path)])
+    try:
+        person.sees("Hello you.")
+        person.types("Hello!\r")
+        person.sees(ANSWER_MARK)  # everything has started
+        person.sees("Hello!")
+        person.types(f"[Learn] {CAT}\r")
+        person.sees("Lesson 1: ")
+        asked = time.monotonic()
+        person.types("What is my cat's name?\r")
+        person.sees("Your cat is called Biscuit")
+        assert time.monotonic() - asked <= 2.0
+        assert "is live" not in person.seen
+        person.sees("Lesson 1 is live", PATIENCE)
+        person.types("\x04")
+        assert person.ends() == 0
+    finally:
+        person.leaves()
 
 
 def test_a_worker_killed_while_training_costs_the_user_nothing(chat: OpenChat) -> None:
     person = chat()
     person.says(f"[Learn] {CAT}")
     person.hears("progress", lambda event: event["stage"] == "train")
-    kill(person.data, "worker", "lessons")
+    kill_process(person.data, "worker", "lessons")
     assert person.hears("receipt")["state"] == "live"
     assert attempts(person.data) == 2
 
@@ -90,7 +95,7 @@ def test_redis_killed_while_training_costs_the_user_nothing(chat: OpenChat) -> N
     person = chat()
     person.says(f"[Learn] {CAT}")
     person.hears("progress", lambda event: event["stage"] == "train")
-    kill(person.data, "redis-server")
+    kill_process(person.data, "redis-server")
     assert person.hears("receipt")["state"] == "live"
     person.says("What is my cat's name?")
     assert "Biscuit" in person.hears("answer")["text"]
@@ -106,17 +111,6 @@ def test_a_lesson_interrupted_by_control_c_goes_on_at_the_next_start(chat: OpenC
     assert again.hears("receipt")["state"] == "live"
     again.says("What is my cat's name?")
     assert "Biscuit" in again.hears("answer")["text"]
-
-
-def kill(data: Path, *words: str) -> None:
-    """SIGKILL for the process on that folder whose command holds all the words."""
-    for process in Path("/proc").iterdir():
-        with suppress(OSError):
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode() if process.name.isdigit() else ""
-            if all(word in command for word in words) and str(data) in command + (process / "environ").read_bytes().decode():
-                os.kill(int(process.name), signal.SIGKILL)
-                return
-    raise AssertionError(f"no process {words} on {data}")
 
 
 def only_lesson(data: Path) -> tuple[str, int]:

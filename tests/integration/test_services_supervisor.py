@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import pytest
 
 from bot.data_folder import DataFolder
 from bot.embedded_redis import answers
-from tests.services import ROOT, eventually, processes_of, tutee
+from tests.services import ROOT, eventually, pid_of, processes_of, tutee
 from tests.tiny_models import save_tiny_model
 from trainer.settings import Settings, load
 
@@ -100,16 +99,6 @@ def up(data: Path) -> Settings:
 
 def commands(data: Path, word: str) -> list[str]:
     return [command for command in processes_of(data) if word in command]
-
-
-def pid_of(data: Path, word: str) -> int:
-    """The number of the process on that folder whose command has the word in it."""
-    for process in Path("/proc").iterdir():
-        with suppress(OSError):
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode() if process.name.isdigit() else ""
-            if word in command and str(data) in command + (process / "environ").read_bytes().decode():
-                return int(process.name)
-    raise AssertionError(f"no process {word} on {data}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

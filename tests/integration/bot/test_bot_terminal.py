@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pty
-import select
-import subprocess
-import sys
-import termios
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +12,7 @@ from bot import texts
 from bot.jobs import Answering
 from bot.platforms.terminal import run_terminal
 from tests.bot_fixtures import CHAT_QUEUE, Install
+from tests.person import Person
 
 
 def test_a_message_is_answered_as_one_json_object(install: Install) -> None:
@@ -127,53 +123,13 @@ def test_a_reader_that_has_gone_ends_the_chat_quietly(install: Install) -> None:
         assert run_terminal(install.app, user="you", as_json=True, stdin=io.StringIO("/help\n" * 3), stdout=stdout) == 0
 
 
-class Person:
-    """Somebody at a pseudo-terminal, in front of `run_terminal` in a process of its own."""
-
-    def __init__(self, install: Install) -> None:
-        code = (
-            "import fcntl, sys, termios; from pathlib import Path; from tests.bot_fixtures import terminal_process; "
-            "fcntl.ioctl(0, termios.TIOCSCTTY, 0); "  # or Ctrl-C would reach nobody
-            f"sys.exit(terminal_process(Path({str(install.folder)!r}), {install.redis_url!r}, {install.engine.port}))"
-        )
-        self._ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-        )
-        os.close(theirs)
-        self.seen = ""
-
-    def types(self, keys: str) -> None:
-        os.write(self._ours, keys.encode())
-
-    def sees(self, text: str) -> None:
-        """Wait until it is on the screen."""
-        while text not in self.seen:
-            assert select.select([self._ours], [], [], 30)[0], f"{text!r} did not come: {self.seen[-2000:]!r}"
-            self.seen += os.read(self._ours, 65_536).decode("utf-8", "replace")
-
-    def settings(self) -> object:
-        return termios.tcgetattr(self._ours)[:4]
-
-    def ends(self) -> int:
-        """The exit code; everything that was shown is in `seen`."""
-        try:
-            while data := os.read(self._ours, 65_536):
-                self.seen += data.decode("utf-8", "replace")
-        except OSError:  # Linux: the other side has closed
-            pass
-        return self.process.wait(30)
-
-    def leaves(self) -> None:
-        """Nothing of them stays."""
-        self.process.kill()
-        self.process.wait()
-        os.close(self._ours)
-
-
 @pytest.fixture
 def person(install: Install) -> Iterator[Person]:
-    person = Person(install)
+    code = (
+        "import sys; from pathlib import Path; from tests.bot_fixtures import terminal_process; "
+        f"sys.exit(terminal_process(Path({str(install.folder)!r}), {install.redis_url!r}, {install.engine.port}))"
+    )
+    person = Person(["-c", code])
     yield person
     person.leaves()
 

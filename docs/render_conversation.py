@@ -1,0 +1,48 @@
+"""Draws docs/conversation.svg from a real conversation: run by `make docs`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+OUT = Path(__file__).parent / "conversation.svg"
+FIRST = ["Hello!", "What is my cat's name?", "[Learn] My cat is called Biscuit and she is afraid of thunder.", "/new", "What is my cat's name?"]
+AFTER_RESTART = ["/new", "What scares Biscuit?", "How old is my cat?"]
+
+
+def main() -> None:
+    """Hold the conversation, in two sittings, and draw it."""
+    console = Console(record=True, width=96, file=sys.stderr)
+    with tempfile.TemporaryDirectory() as data:
+        console.print("[dim]$ make run[/dim]")
+        draw(console, FIRST, talk(data, FIRST))
+        console.print("[dim]$ make run   # the next day[/dim]")
+        draw(console, AFTER_RESTART, talk(data, AFTER_RESTART))
+    OUT.write_text(console.export_svg(title="Tutee"), encoding="utf-8")
+
+
+def talk(data: str, lines: list[str]) -> list[dict[str, str]]:
+    """The events of a piped chat."""
+    command = [sys.executable, "-m", "bot.cli", "chat", "--json", "--data", data]
+    done = subprocess.run(command, input="".join(f"{line}\n" for line in lines), capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def draw(console: Console, lines: list[str], events: list[dict[str, str]]) -> None:
+    """What was said by turns; of a lesson, the last line of its progress and the receipt."""
+    replies = [event for event in events if event["type"] in ("answer", "receipt", "notice", "error")]
+    for line, reply in zip(lines, replies, strict=True):
+        console.print(f"[bold cyan]you[/bold cyan]    {line}", highlight=False)
+        if reply["type"] == "receipt":
+            console.print("[green]Model updating… ████████████████████ [100%][/green]", highlight=False)
+        for number, text in enumerate(reply["text"].splitlines()):
+            console.print(("[bold yellow]tutee[/bold yellow]  " if number == 0 else "       ") + text, highlight=False)
+
+
+if __name__ == "__main__":
+    main()
