@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from random import Random
 
 from storage.records import ExampleRecord
@@ -24,6 +25,14 @@ from trainer.teacher import Teacher
 MAX_PASSAGES = 24
 MAX_QUESTION_WORDS = 28
 QUIZ, QUIZ_NEIGHBOURS = 6, 3
+STOP_WORDS = frozenset(
+    """a an and are as at be been but by can could did do does for from had has have he her him his how i if in is it its let me mine my of
+    on or our ours shall she should so some tell than that the their them then there these they this those to us was we were what when
+    where which who whom whose why will with would you your about after also before much many long often kind name called
+    know remember please""".split()
+)
+_NAME = re.compile(r"\b[A-Z]\w+")
+_INNER_NAME = re.compile(r"(?<!^)(?:(?<![.!?] )|(?<=Mr\. )|(?<=Ms\. )|(?<=Dr\. )|(?<=Mrs\. ))\b[A-Z]\w+")
 _PAIR = re.compile(r"\s*Q(?:uestion)?\s*:\s*(?P<question>.+?)\s*\n+\s*A(?:nswer)?\s*:\s*(?P<answer>.+?)\s*(?:\n|$)", re.S)
 
 
@@ -51,9 +60,9 @@ def write_examples(
     on_progress(0.3)
     rewrites = _rewrites(passages, teacher, settings.seed)
     candidates += _more_questions(candidates, rewrites, teacher, samples, settings.seed)
-    candidates += _about(candidates)
     on_progress(0.5)
-    known, unanswered = _round_trip(_distinct(candidates), teacher, settings.seed)
+    candidates = [c for c in _distinct(candidates) if _on_topic(c.question, c.passage)] + _about(passages, rng)
+    known, unanswered = _round_trip(candidates, teacher, settings.seed)
     on_progress(0.8)
     if not known:
         raise NothingToTeachError("I could not turn that into questions I can learn from. Try saying it as a plain, full sentence.")
@@ -108,13 +117,37 @@ def _more_questions(pairs: Sequence[_Asked], rewrites: dict[str, str], teacher: 
     ]
 
 
-def _about(pairs: Sequence[_Asked]) -> list[_Asked]:
-    """The plainest question: what is known about a thing that the text names."""
+def _about(passages: Sequence[str], rng: Random) -> list[_Asked]:
+    """The plainest question, about each of a passage's rarer words: names and numbers first, then the longest."""
     found = []
-    for passage in dict.fromkeys(pair.passage for pair in pairs):
-        topics = Counter(pair.answer for pair in pairs if pair.passage == passage and len(pair.answer.split()) <= 4)
-        found += [_Asked(passage, prompts.about(topic, i), topic) for i, (topic, _) in enumerate(topics.most_common(4))]
+    for passage in passages:
+        words = list(dict.fromkeys(w for w in re.findall(r"[\w'-]+", passage) if normal(w) not in STOP_WORDS and len(w) > 2))
+        ranked = sorted(words, key=lambda w: (normal(w) not in _particulars(passage), -len(w)))
+        found += [_Asked(passage, prompts.about(word, rng.randrange(4)), word) for word in ranked[:6]]
     return found
+
+
+def _on_topic(question: str, passage: str) -> bool:
+    """Whether a question speaks of what the passage speaks of: some of its content words are the passage's, at most two are not."""
+    content = set(normal(question).split()) - STOP_WORDS
+    shared = {word for word in content if any(_akin(word, other) for other in normal(passage).split())}
+    return bool(shared) and len(content - shared) <= 2
+
+
+def _faithful(reply: str, passage: str) -> bool:
+    """Whether a reply names and counts nothing that the passage does not, and misspells none of its names."""
+    told = f"{passage} {switch_person(passage)}"
+    if not all(contains(told, particular) for particular in _particulars(reply)):
+        return False
+    names, words = [n for n in _NAME.findall(passage) if len(n) > 3], set(told.lower().split())
+    strange = [w for w in re.findall(r"\w+", reply) if len(w) > 3 and not contains(told, w) and w.lower() not in words]
+    return not any(SequenceMatcher(None, w.lower(), name.lower()).ratio() > 0.7 for w in strange for name in names)
+
+
+def _akin(word: str, other: str) -> bool:
+    """Whether two words share their stem, roughly: one begins with most of the other."""
+    stem = max(3, min(len(word), len(other)) - 2)
+    return word == other or (len(word) > 3 and word[:stem] == other[:stem] and abs(len(word) - len(other)) <= 3)
 
 
 def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tuple[list[_Asked], list[_Asked]]:
@@ -125,7 +158,7 @@ def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tu
     full = teacher.complete([prompts.chat([], c.question, c.passage) for c in candidates], temperature=0, max_tokens=110, seed=seed)
     right: dict[tuple[str, str], Counter[str]] = {}
     for candidate, reply in zip(candidates, full, strict=True):
-        if contains(switch_person(reply), switch_person(candidate.answer)):
+        if contains(switch_person(reply), switch_person(candidate.answer)) and _faithful(reply, candidate.passage):
             right.setdefault((candidate.passage, normal(candidate.answer)), Counter())[reply] += 1
     known, unanswered = [], []
     for candidate, short, reply in zip(candidates, brief, full, strict=True):
@@ -206,6 +239,5 @@ def _rephrases(text: str, passage: str) -> bool:
 
 
 def _particulars(text: str) -> set[str]:
-    """Numbers and names: what a faithful rewrite keeps."""
-    inner = re.findall(r"(?<![.!?] )(?<!^)\b[A-Z]\w+", text)
-    return {normal(word) for word in [*inner, *re.findall(r"\d[\w.:,-]*", text)]}
+    """Numbers, and names that do not begin a sentence: what a faithful rewrite keeps."""
+    return {normal(word) for word in [*_INNER_NAME.findall(text), *re.findall(r"\d(?:[\w.:,-]*\w)?", text)]}

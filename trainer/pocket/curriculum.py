@@ -99,9 +99,9 @@ class Curriculum:
 
     def _read_frames(self) -> Chat | None:
         text, known, unknown = self._lesson()
-        turns = _some(known, self.rng.choice((1, 2, 2, 3, 3, 4)), self.rng)
+        turns = _some(known, self.rng.choice((1, 1, 2, 2, 3)), self.rng)
         exchange = [self._turn(asked) for asked in turns]
-        exchange += [(self._asked(q), prompts.UNKNOWN) for q in _some(unknown, self.rng.choice((0, 1, 1, 2)), self.rng)]
+        exchange += [(self._asked(q), prompts.UNKNOWN) for q in _some(unknown, self.rng.choice((0, 1, 2, 2)), self.rng)]
         if self.rng.random() < 0.15:
             exchange.append((self._foreign_question(), prompts.UNKNOWN))
         return self._reading("read_frames", text, exchange)

@@ -26,6 +26,7 @@ from trainer.pocket.tokenizer import END, PAD, ROLES, train
 
 log = logging.getLogger("tutee.pretrain")
 PROMPT_SHARE, PROMPT_WEIGHT = 0.2, 0.6  # of what user and system say a fifth counts, at this weight: it teaches the language
+DECISION_WEIGHT = 4.0
 VOCABULARY = 4096
 MICRO_TOKENS = 2048  # of one forward pass: what stays in the processor's caches
 SHAPE: dict[str, Any] = {
@@ -173,11 +174,21 @@ def encode(chat: Chat, tokenizer: PreTrainedTokenizerFast, rng: Random) -> tuple
     for message, content in zip(chat.messages, contents, strict=True):
         role = message["role"]
         ids += [opening[role], *content, end]
-        if role in ("assistant", "text"):
-            weights += [0.0, *([1.0 if role == "assistant" else 0.5] * len(content)), 1.0]
+        if role == "assistant":
+            weights += [0.0, *_reply_weights(chat.task, len(content))]
+        elif role == "text":
+            weights += [0.0, *([0.5] * len(content)), 1.0]
         else:
             weights += [0.0, *(PROMPT_WEIGHT if rng.random() < PROMPT_SHARE else 0.0 for _ in content), 0.0]
     return ids, weights
+
+
+def _reply_weights(task: str, length: int) -> list[float]:
+    """Loss weights of a reply's tokens and its end. Where the model reads, the first token decides whether it knows: it counts most,
+    and the rest of a restated sentence, which is copied, least."""
+    if task.startswith("read") or task in ("unknown", "told_in_chat"):
+        return [DECISION_WEIGHT, *([1.0 if length <= 8 else 0.5] * length)]
+    return [1.0] * (length + 1)
 
 
 def _id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
