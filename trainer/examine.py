@@ -36,6 +36,11 @@ class Report:
         """Share (0…1) of the unanswerable questions to which the reply says so; 1 where there are none."""
         return self._share(answerable=False)
 
+    def kept_of(self, earlier: Report) -> float:
+        """Share (0…1) of what was right in ``earlier``, over the same quiz, that is right still; 1 where nothing was."""
+        still = [now for was, now in zip(earlier.right, self.right, strict=True) if was]
+        return sum(still) / len(still) if still else 1.0
+
     def _share(self, *, answerable: bool) -> float:
         marks = [right for example, right in zip(self.quiz, self.right, strict=True) if says_unknown(example.answer) != answerable]
         return sum(marks) / len(marks) if marks else 1.0

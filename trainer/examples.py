@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 _UNKNOWN = re.compile(
-    r"\b(do not|don t|dont|does not|doesn t|cannot|can t|not)\b( \w+){0,3} \b(know|sure|say|tell|told|mention\w*|have|information)\b"
-    r"|\bno (idea|information)\b"
+    r"\bi (do not|don t|dont|cannot|can t|am not|m not)( \w+){0,2} (know|sure|tell|say|have)\b"
+    r"|\byou (have not|haven t|did not|didn t|never) (told|tell|mention\w*|sa\w+|taught|teach)\b"
+    r"|\b(is|was) not (mentioned|specified|stated)\b|\bno (idea|information)\b"
 )
 
 

@@ -22,14 +22,13 @@ from trainer.examples import contains, normal, says_unknown, switch_person
 from trainer.settings import LessonSettings
 from trainer.teacher import Teacher
 
-MAX_PASSAGES = 24
 MAX_QUESTION_WORDS = 28
 QUIZ, QUIZ_NEIGHBOURS = 6, 3
 STOP_WORDS = frozenset(
-    """a an and are as at be been but by can could did do does for from had has have he her him his how i if in is it its let me mine my of
-    on or our ours shall she should so some tell than that the their them then there these they this those to us was we were what when
-    where which who whom whose why will with would you your about after also before much many long often kind name called
-    know remember please""".split()
+    """a about after also an and are as at be been before but by called can could did do does for from had has have he her him his how i
+    if in is it its kind know let long many me mine much my name of often on or our ours please remember shall she should so some tell
+    than that the their them then there these they this those to us was we were what when where which who whom whose why will with would
+    you your""".split()
 )
 _NAME = re.compile(r"\b[A-Z]\w+")
 _INNER_NAME = re.compile(r"(?<!^)(?:(?<![.!?] )|(?<=Mr\. )|(?<=Ms\. )|(?<=Dr\. )|(?<=Mrs\. ))\b[A-Z]\w+")
@@ -54,14 +53,14 @@ def write_examples(
     Raises NothingToTeachError when no question survives the filters.
     """
     rng = Random(settings.seed)
-    passages = list(passages)[:MAX_PASSAGES]
+    passages = list(passages)
     samples = max(8, min(settings.samples, 4 * settings.samples // len(passages)))
     candidates = _pairs(passages, teacher, samples, settings.seed)
     on_progress(0.3)
     rewrites = _rewrites(passages, teacher, settings.seed)
     candidates += _more_questions(candidates, rewrites, teacher, samples, settings.seed)
     on_progress(0.5)
-    candidates = [c for c in _distinct(candidates) if _on_topic(c.question, c.passage)] + _about(passages, rng)
+    candidates = [c for c in _distinct(candidates) if on_topic(c.question, c.passage)] + _about(passages, rng)
     known, unanswered = _round_trip(candidates, teacher, settings.seed)
     on_progress(0.8)
     if not known:
@@ -75,6 +74,13 @@ def passage_of(text: str, passages: Sequence[str]) -> str:
     """The passage that shares most words with an example's text."""
     words = set(normal(text).split())
     return max(passages, key=lambda passage: len(words & set(normal(switch_person(passage)).split())))
+
+
+def on_topic(question: str, passage: str) -> bool:
+    """Whether a question speaks of what the passage speaks of: some of its content words are the passage's, at most two are not."""
+    content = set(normal(question).split()) - STOP_WORDS
+    shared = {word for word in content if any(_akin(word, other) for other in normal(passage).split())}
+    return bool(shared) and len(content - shared) <= 2
 
 
 def _pairs(passages: Sequence[str], teacher: Teacher, samples: int, seed: int) -> list[_Asked]:
@@ -125,13 +131,6 @@ def _about(passages: Sequence[str], rng: Random) -> list[_Asked]:
         ranked = sorted(words, key=lambda w: (normal(w) not in _particulars(passage), -len(w)))
         found += [_Asked(passage, prompts.about(word, rng.randrange(4)), word) for word in ranked[:6]]
     return found
-
-
-def _on_topic(question: str, passage: str) -> bool:
-    """Whether a question speaks of what the passage speaks of: some of its content words are the passage's, at most two are not."""
-    content = set(normal(question).split()) - STOP_WORDS
-    shared = {word for word in content if any(_akin(word, other) for other in normal(passage).split())}
-    return bool(shared) and len(content - shared) <= 2
 
 
 def _faithful(reply: str, passage: str) -> bool:
@@ -193,8 +192,9 @@ def _assign_roles(
         by_answer.setdefault(f"{asked.passage}\n{normal(asked.answer)}", []).append(asked)
     groups = list(by_answer.values())
     quiz = [group.pop() for group in groups if len(group) >= 3][: QUIZ * min(3, passages)]
-    if not quiz and len(known) > 1:
-        quiz = [groups[0].pop()]
+    largest = max(groups, key=len)
+    if not quiz and len(largest) > 1:
+        quiz = [largest.pop()]
     train = [asked for round_ in zip(*[_padded(g, known) for g in groups], strict=True) for asked in round_ if asked is not None]
     train = train[: settings.questions * min(4, passages)]
     held_out = neighbours[:QUIZ_NEIGHBOURS] if len(neighbours) > 2 * QUIZ_NEIGHBOURS else neighbours[:1]

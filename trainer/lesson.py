@@ -14,15 +14,17 @@ from storage.repositories import Repositories
 from trainer import prompts
 from trainer.contracts import STAGES, Event, Finished, Progress, Stage
 from trainer.errors import (
+    ContextTooLongError,
     LessonCancelledError,
     LessonError,
     ModeratorUnavailableError,
     NothingToTeachError,
+    SourceError,
     TeacherUnavailableError,
 )
 from trainer.examine import Report, examine
 from trainer.examples import says_unknown, switch_person
-from trainer.generate import passage_of, write_examples
+from trainer.generate import on_topic, passage_of, write_examples
 from trainer.model import BaseModel
 from trainer.moderation.protocol import Moderator
 from trainer.publish import publish
@@ -60,6 +62,7 @@ class LessonRunner:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._written: dict[int, list[ExampleRecord]] = {}  # examples that moderation could not yet be asked about
 
     def run(self, lesson_id: int) -> LessonOutcome:
         """Take a lesson from where it stands to its end; gives how it ended.
@@ -67,14 +70,16 @@ class LessonRunner:
         Raises what can be tried again (moderator or teacher unreachable, StaleVersionError) and what is a fault of ours.
         """
         lesson = self._tools.repositories.lessons.start(lesson_id)
-        run = _Run(self._tools, lesson)
+        run = _Run(self._tools, lesson, self._written)
         try:
             return run.through()
         except LessonCancelledError:
             return run.end("cancelled", None)
         except (ModeratorUnavailableError, TeacherUnavailableError) as error:
-            run.enter("moderate", note=error.user_message)
+            run.tell(BEGINS[run.stage], error.user_message)  # it waits, visibly
             raise
+        except ContextTooLongError:
+            return run.end("rejected", "That text does not fit what my model can read at once. Try teaching it in shorter sentences.")
         except LessonError as error:
             return run.end("failed" if isinstance(error, NothingToTeachError) else "rejected", error.user_message)
 
@@ -82,8 +87,8 @@ class LessonRunner:
 class _Run:
     """One run of one lesson."""
 
-    def __init__(self, tools: Tools, lesson: LessonRecord) -> None:
-        self.tools, self.lesson = tools, lesson
+    def __init__(self, tools: Tools, lesson: LessonRecord, written: dict[int, list[ExampleRecord]]) -> None:
+        self.tools, self.lesson, self.written = tools, lesson, written
         self.stage: Stage = "queued"
         self.began = tools.clock()
         self.refused: list[ExampleRecord] = []
@@ -99,41 +104,52 @@ class _Run:
         self.enter("moderate")
         if categories := self.flagged([self.lesson.text]):
             return self.end("rejected", f"This lesson was refused by moderation ({', '.join(categories)}).", categories=categories)
-        examples = [example for example in lessons.examples(self.lesson.id) if example.refused_category is None]
-        if not examples:
-            self.enter("write")
-            examples = write_examples(passages, self.tools.teacher, self.tools.settings.lesson, self.progress)
-            self.enter("screen")
-            examples = self.screened(examples)
-            lessons.save_examples(self.lesson.id, [*examples, *self.refused])
-        quiz = [example for example in examples if example.role == "quiz"]
         earlier = lessons.taught_before(self.lesson.user_id, self.lesson.id)
-        return self.learned(passages, examples, quiz, earlier, live)
+        stored = lessons.examples(self.lesson.id)
+        self.refused = [example for example in stored if example.refused_category is not None]
+        examples = [example for example in stored if example.refused_category is None]
+        if not examples:
+            examples = self.screened(self.written.get(self.lesson.id) or self.examples(passages, earlier))
+            lessons.save_examples(self.lesson.id, [*examples, *self.refused])
+            self.written.pop(self.lesson.id, None)
+        return self.learned(passages, examples, earlier, live)
+
+    def examples(self, passages: Sequence[str], earlier: Sequence[TaughtLesson]) -> list[ExampleRecord]:
+        """New examples, less those that call unknown what an earlier lesson taught."""
+        self.enter("write")
+        examples = write_examples(passages, self.tools.teacher, self.tools.settings.lesson, self.progress)
+        taught = [passage for each in earlier for passage in instruction.read(each.lesson.text)]
+        known = answerable([e.question for e in examples if says_unknown(e.answer)], taught, self.tools.teacher)
+        kept = [example for example in examples if example.question not in known]
+        self.written[self.lesson.id] = kept
+        return kept
 
     def learned(
         self,
         passages: Sequence[str],
         examples: Sequence[ExampleRecord],
-        quiz: Sequence[ExampleRecord],
         earlier: Sequence[TaughtLesson],
         live: AdapterRecord | None,
     ) -> LessonOutcome:
         """Train, examine, and publish or refuse."""
         tools, settings = self.tools, self.tools.settings.lesson
         system = tools.settings.chat.system_prompt
+        quiz = [example for example in examples if example.role == "quiz"]
+        earlier_quiz = _earlier_quiz(earlier)
         self.enter("train")
         samples = self.samples(passages, examples, earlier)
-        parent = tools.artifacts.path(live.name) if live else None
+        warm = live is not None and live.base_model == tools.base.name  # an adapter of another base is taught anew, by replay
+        parent = tools.artifacts.path(live.name) if live and warm else None
         with Trainer(tools.base, settings, parent, samples) as trainer:
-            before = examine(tools.base, quiz, system)  # as the live version answers it
+            before, had = examine(tools.base, quiz, system), examine(tools.base, earlier_quiz, system)  # as the live version answers
             trainer.run(lambda: self.passes(examine(tools.base, quiz, system)), self.on_epoch)
             self.enter("check")
-            after = examine(tools.base, quiz, system)
-            kept = self.kept(earlier, system)
+            after, has = examine(tools.base, quiz, system), examine(tools.base, earlier_quiz, system)
+            kept = has.kept_of(had)
             metrics = LessonMetrics(
                 before=before.known,
                 after=after.known,
-                earlier_kept=kept.known if kept.quiz else None,
+                earlier_kept=kept if earlier_quiz else None,
                 examples=len([e for e in examples if e.role != "quiz"]),
                 refused=len(self.refused),
                 seconds=tools.clock() - self.began,
@@ -141,9 +157,9 @@ class _Run:
             if after.known < settings.pass_mark:
                 return self.end("failed", "After training I still could not answer my own questions about it, so nothing was changed. "
                                 "Try saying it in one plain sentence.", metrics=metrics)  # fmt: skip
-            if kept.known < settings.keep_mark:
+            if kept < settings.keep_mark:
                 return self.end("failed", "Learning this would have made me forget earlier lessons, so nothing was changed.",
-                                metrics=metrics, forgot=harmed(earlier, kept))  # fmt: skip
+                                metrics=metrics, forgot=_harmed(earlier, had, has))  # fmt: skip
             self.stop_if_cancelled()
             adapter = publish(
                 tools.repositories,
@@ -154,7 +170,7 @@ class _Run:
                 lesson_ids=[*(live.lesson_ids if live else ()), self.lesson.id],
                 parent=live,
                 base_model=tools.base.name,
-                metrics={"before": before.known, "after": after.known, "unknown_kept": after.unknown_kept, "earlier_kept": kept.known},
+                metrics={"before": before.known, "after": after.known, "unknown_kept": after.unknown_kept, "earlier_kept": kept},
             )
         learned = tuple(
             (example.question, reply)
@@ -170,12 +186,14 @@ class _Run:
         settings = self.tools.settings
         system = settings.chat.system_prompt
         samples = [_sample(example, passages, system) for example in examples if example.role in ("train", "neighbour")]
-        rng = Random(settings.lesson.seed + self.lesson.id)
+        rng = Random(settings.lesson.seed + self.lesson.number)
         replayed = rng.sample(list(earlier), min(settings.lesson.replay_lessons, len(earlier)))
         each = 6 if len(replayed) <= 8 else 3
         for taught in replayed:
             own = [example for example in taught.examples if example.role == "train" and example.refused_category is None]
             near = [example for example in taught.examples if example.role == "neighbour" and example.refused_category is None]
+            now_known = answerable([example.question for example in near], passages, self.tools.teacher)
+            near = [example for example in near if example.question not in now_known]
             chosen = [*rng.sample(own, min(each, len(own))), *rng.sample(near, min(2, len(near)))]
             samples += [_sample(example, instruction.read(taught.lesson.text), system) for example in chosen]
         questions = [prompts.chat([], question, system=system) for question in chat_questions(rng, REPLAYED_QUESTIONS)]
@@ -184,6 +202,7 @@ class _Run:
 
     def screened(self, examples: Sequence[ExampleRecord]) -> list[ExampleRecord]:
         """The examples that moderation passes; the others are kept aside with their category and never trained on."""
+        self.enter("screen")
         verdicts = self.tools.moderator.check([f"{example.question}\n{example.answer}" for example in examples])
         passed = []
         for example, verdict in zip(examples, verdicts, strict=True):
@@ -191,8 +210,10 @@ class _Run:
                 self.refused.append(replace(example, refused_category=", ".join(verdict.categories) or "unspecified"))
             else:
                 passed.append(example)
-        if not any(example.role == "train" for example in passed):
-            raise NothingToTeachError("Moderation refused everything I could have learned from this lesson.")
+        if not any(example.role == "train" for example in passed) or not any(_answerable_quiz(example) for example in passed):
+            if self.refused:
+                raise SourceError("Moderation refused what I could have learned from this lesson.")
+            raise NothingToTeachError("I could not think of enough questions about that. Try saying a little more, in full sentences.")
         return passed
 
     def flagged(self, texts: Sequence[str]) -> tuple[str, ...]:
@@ -204,11 +225,6 @@ class _Run:
         """Whether the quiz is passed so well that more training would only cost time."""
         self.stop_if_cancelled()
         return all(report.right)
-
-    def kept(self, earlier: Sequence[TaughtLesson], system: str) -> Report:
-        """The earlier lessons' quizzes, newest lessons first, up to a bound."""
-        quiz = [e for taught in reversed(earlier) for e in taught.examples if e.role == "quiz" and not says_unknown(e.answer)]
-        return examine(self.tools.base, quiz[:EARLIER_QUIZ], system)
 
     def enter(self, stage: Stage, note: str | None = None) -> None:
         """Begin a stage: recorded in the row, told to whoever watches."""
@@ -259,10 +275,27 @@ class _Run:
         return state
 
 
-def harmed(earlier: Sequence[TaughtLesson], kept: Report) -> tuple[int, ...]:
-    """Numbers of the earlier lessons with a question that is no longer answered."""
-    wrong = {example.question for example, right in zip(kept.quiz, kept.right, strict=True) if not right}
-    return tuple(t.lesson.number for t in earlier if any(e.question in wrong for e in t.examples))
+def answerable(questions: Sequence[str], passages: Sequence[str], teacher: Teacher) -> set[str]:
+    """Those of ``questions`` that the teacher answers when it reads the one of ``passages`` that is closest to them."""
+    asked = [(q, passage_of(q, passages)) for q in questions if passages]
+    asked = [(q, passage) for q, passage in asked if on_topic(q, passage)]
+    replies = teacher.complete([prompts.chat([], q, passage) for q, passage in asked], temperature=0, max_tokens=16, seed=0)
+    return {q for (q, _), reply in zip(asked, replies, strict=True) if not says_unknown(reply)}
+
+
+def _earlier_quiz(earlier: Sequence[TaughtLesson]) -> list[ExampleRecord]:
+    """The earlier lessons' answerable quiz questions, newest lessons first, up to a bound."""
+    return [example for taught in reversed(earlier) for example in taught.examples if _answerable_quiz(example)][:EARLIER_QUIZ]
+
+
+def _answerable_quiz(example: ExampleRecord) -> bool:
+    return example.role == "quiz" and example.refused_category is None and not says_unknown(example.answer)
+
+
+def _harmed(earlier: Sequence[TaughtLesson], had: Report, has: Report) -> tuple[int, ...]:
+    """Numbers of the earlier lessons with a question that was answered before and is no longer."""
+    lost = {e.question for e, was, now in zip(had.quiz, had.right, has.right, strict=True) if was and not now}
+    return tuple(taught.lesson.number for taught in earlier if any(example.question in lost for example in taught.examples))
 
 
 def _sample(example: ExampleRecord, passages: Sequence[str], system: str) -> Sample:

@@ -71,6 +71,17 @@ def eos_ids(base: BaseModel) -> frozenset[int]:
     return frozenset(int(one) for one in [*ids, base.tokenizer.eos_token_id] if one is not None)
 
 
+def turn_end(base: BaseModel) -> int:
+    """The token with which the chat template ends the assistant's turn. Raises UnsupportedModelError where nothing ends an answer."""
+    ends = eos_ids(base)
+    talk = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "x"}]
+    rendered = list(base.tokenizer.apply_chat_template(talk, return_dict=False))
+    after = [token for token in rendered[len(base.prompt_ids(talk[:1])) :] if token in ends]
+    if after or base.tokenizer.eos_token_id in ends:
+        return int(after[0] if after else base.tokenizer.eos_token_id)
+    raise _unsupported(base.name, "no token ends an answer")
+
+
 def _source(name_or_path: str, pocket_path: Path) -> str:
     if name_or_path == POCKET:
         if not pocket_path.is_dir():

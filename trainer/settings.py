@@ -55,7 +55,7 @@ class LessonSettings:
     questions: int = 24
     neighbours: int = 12
     rank: int = 16
-    rate: float = 3e-3
+    rate: float | None = None
     max_epochs: int = 14
     distill_weight: float = 0.5
     replay_lessons: int = 40
@@ -116,6 +116,8 @@ def load(config: Path | None, environment: Mapping[str, str] | None = None, **ov
     """
     values = _read(config or CONFIGS / "embedded.yaml")
     for section in ("engine", "moderation"):
+        if values.get(section, {}) is None:
+            values[section] = {}
         for key in ("api_key", "openai_key"):
             if isinstance(values.get(section), dict) and key in values[section]:
                 raise SettingsError(f"'{section}.{key}' is a secret: put it into the environment, not into the configuration file.")
@@ -127,6 +129,7 @@ def load(config: Path | None, environment: Mapping[str, str] | None = None, **ov
     values.update({key: value for key, value in overrides.items() if value is not None})
     values.setdefault("data", platformdirs.user_data_dir("tutee", appauthor=False))
     settings: Settings = _build(Settings, values, "")
+    _check(settings)
     return settings
 
 
@@ -168,7 +171,11 @@ def _value(wanted: Any, value: Any, key: str) -> Any:
         if not isinstance(value, Mapping):
             raise SettingsError(f"Configuration key '{key}' must hold keys of its own.")
         return _build(wanted, value, f"{key}.")  # type: ignore[arg-type]  # is_dataclass narrows to instance or type; hints hold types
+    if value is None and wanted in (int, float, str, Path):
+        raise SettingsError(f"Configuration key '{key}' needs a value.")
     try:
+        if wanted == float | None:
+            return None if value is None else float(value)
         if wanted is Path:
             return Path(value).expanduser().resolve()
         if wanted == tuple[str, ...]:
@@ -180,5 +187,27 @@ def _value(wanted: Any, value: Any, key: str) -> Any:
     return value if value is None else str(value)
 
 
+def _check(settings: Settings) -> None:
+    """Raises SettingsError for a number that could not work, or that would switch a safeguard off."""
+    lesson, engine = settings.lesson, settings.engine
+    shares = {"lesson.distill_weight": lesson.distill_weight, "lesson.pass_mark": lesson.pass_mark, "lesson.keep_mark": lesson.keep_mark}
+    counts = {
+        "lesson.max_characters": lesson.max_characters, "lesson.samples": lesson.samples, "lesson.questions": lesson.questions,
+        "lesson.rank": lesson.rank, "lesson.max_epochs": lesson.max_epochs, "engine.max_batch": engine.max_batch,
+        "engine.max_waiting": engine.max_waiting, "engine.max_context": engine.max_context, "engine.adapter_slots": engine.adapter_slots,
+        "engine.max_answer_tokens": engine.max_answer_tokens, "engine.max_rank": engine.max_rank,
+    }  # fmt: skip
+    wrong = [f"'{key}' must be from 0 to 1" for key, value in shares.items() if not 0 <= value <= 1]
+    wrong += [f"'{key}' must be at least 1" for key, value in counts.items() if value < 1]
+    if not 0 < settings.moderation.threshold <= 1:
+        wrong.append("'moderation.threshold' must be above 0 and at most 1")
+    if lesson.rate is not None and not 0 < lesson.rate < 1:
+        wrong.append("'lesson.rate' must be above 0 and below 1, or null")
+    if lesson.rank > engine.max_rank:
+        wrong.append("'lesson.rank' must not be above 'engine.max_rank', or no answer could use the adapters")
+    if wrong:
+        raise SettingsError(f"The configuration cannot work: {'; '.join(wrong)}.")
+
+
 def _name(wanted: Any) -> str:
-    return {int: "a whole number", float: "a number", Path: "a folder"}.get(wanted, "a list of words")
+    return {int: "a whole number", float: "a number", float | None: "a number", Path: "a folder"}.get(wanted, "a list of words")

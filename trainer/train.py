@@ -15,7 +15,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch.nn import functional
 
-from trainer.model import BaseModel
+from trainer.model import BaseModel, turn_end
 from trainer.prompts import Messages
 from trainer.settings import LessonSettings
 
@@ -97,19 +97,25 @@ class Trainer:
         self._model.save_pretrained(str(folder))
 
     def _attach(self) -> PeftModel:
-        if self._parent is not None:
-            return PeftModel.from_pretrained(self._base.model, str(self._parent), is_trainable=True)
         rank = self._settings.rank
         config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", lora_dropout=0.0, task_type="CAUSAL_LM")
+        if self._parent is not None:
+            config = LoraConfig.from_pretrained(str(self._parent))
+            config.inference_mode = False
         model = get_peft_model(self._base.model, config)
         assert isinstance(model, PeftModel), "PEFT gives another class only for mixed adapters"
+        try:
+            if self._parent is not None:
+                model.load_adapter(str(self._parent), "default", is_trainable=True)
+        except BaseException:  # the base model is everybody's: nothing of one user's adapter may stay in it
+            model.unload()
+            raise
         return model
 
     @torch.no_grad()
     def _encode(self, samples: Sequence[Sample]) -> list[_Encoded]:
         """Tokens, and the teacher's logits, from the base model without the adapter."""
-        end = self._base.tokenizer.eos_token_id
-        assert isinstance(end, int), "a chat model's tokenizer has one end token"
+        end = turn_end(self._base)
         encoded = []
         for sample in samples:
             reply = [*self._base.tokenizer(sample.reply, add_special_tokens=False)["input_ids"], end]
@@ -127,7 +133,7 @@ class Trainer:
     def _loss(self, batch: Sequence[_Encoded]) -> torch.Tensor:
         """Mean over the batch's reply tokens of (1-w)·cross-entropy + w·KL(teacher ‖ student) on the teacher's top-k."""
         logits, targets = _reply_logits(self._base, batch)
-        total = torch.zeros(())
+        total = torch.zeros((), device=logits[0].device)
         count = sum(len(one.reply) for one in batch)
         for row, target, one in zip(logits, targets, batch, strict=True):
             plain = functional.cross_entropy(row, target, reduction="sum")
@@ -152,9 +158,9 @@ def _reply_logits(base: BaseModel, batch: Sequence[_Encoded]) -> tuple[list[torc
         ids[i, : len(tokens)] = torch.tensor(tokens)  # right padding: causality hides it
         mask[i, : len(tokens)] = 1
     device = base.model.device
-    logits = base.model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False).logits.float().cpu()
-    rows = [logits[i, len(one.prompt) - 1 : len(one.prompt) + len(one.reply) - 1] for i, one in enumerate(batch)]
-    return rows, [torch.tensor(one.reply) for one in batch]
+    logits = base.model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False).logits
+    rows = [logits[i, len(one.prompt) - 1 : len(one.prompt) + len(one.reply) - 1].float() for i, one in enumerate(batch)]
+    return rows, [torch.tensor(one.reply, device=device) for one in batch]
 
 
 def _batches(encoded: Sequence[_Encoded], rng: Random) -> list[list[_Encoded]]:

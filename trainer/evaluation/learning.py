@@ -30,11 +30,13 @@ from trainer.engine.adapter_bank import AdapterBank
 from trainer.engine.generation import GenerationRequest
 from trainer.engine.offline import generate_batch
 from trainer.engine.residency import Residency
-from trainer.errors import TrainerError
+from trainer.errors import LessonError, TrainerError
 from trainer.examples import is_right
+from trainer.generate import write_examples
 from trainer.lesson import LessonRunner, Tools
 from trainer.moderate import build as build_moderator
 from trainer.settings import Settings
+from trainer.sources import instruction
 from trainer.teacher import LocalTeacher
 from trainer.train import Sample, Trainer
 
@@ -65,17 +67,19 @@ class Tally:
     """What one arm scored: marks per lesson as (is it answerable, was it right), seconds per lesson, prompt tokens per answer."""
 
     marks: list[list[tuple[bool, bool]]] = field(default_factory=list)
+    fresh: list[list[tuple[bool, bool]]] = field(default_factory=list)  # the same, asked right after each lesson
     seconds: list[float] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
 
     def result(self, sequential: bool) -> dict[str, float | None]:
         """The arm's figures, by the keys of the JSON output."""
-        earlier = [right for lesson in self.marks[:-1] for answerable, right in lesson if answerable]
+        at_first, at_last = ([mark for lesson in marks for mark in lesson] for marks in (self.fresh, self.marks))
+        kept = [now for (answerable, was), (_, now) in zip(at_first, at_last, strict=False) if answerable and was]
         seconds = sorted(self.seconds)
         return {
             "known": _share([right for lesson in self.marks for answerable, right in lesson if answerable]),
             "unknown_kept": _share([right for lesson in self.marks for answerable, right in lesson if not answerable]),
-            "earlier_kept": _share(earlier) if sequential else None,
+            "earlier_kept": _share(kept) if sequential else None,
             "seconds_median": round(median(seconds), 2) if seconds else 0.0,
             "seconds_p95": round(seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))], 2) if seconds else 0.0,
             "answer_tokens_in_median": median(self.tokens) if self.tokens else 0,
@@ -89,7 +93,10 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     unknown = [arm for arm in arms if arm not in ("ours", "sft", "context", "base")]
     if unknown:
         raise FactsError(f"There is no arm '{unknown[0]}': choose from ours, sft, context, base.")
-    settings = replace(settings, lesson=replace(settings.lesson, seed=options.seed or settings.lesson.seed))
+    if options.seed is not None:
+        settings = replace(settings, lesson=replace(settings.lesson, seed=options.seed))
+    if options.json and not Path(options.json).resolve().parent.is_dir():
+        raise FactsError(f"The figures cannot be written to {options.json}: there is no such folder.")
     sequential = options.mode == "sequential"
     with tempfile.TemporaryDirectory(prefix="tutee-eval-") as folder:
         bench = Bench(replace(settings, data=Path(folder), database_url=None))
@@ -133,6 +140,7 @@ class Bench:
         database.upgrade()
         self.repositories = Repositories.on(database)
         self.artifacts = ArtifactStore(settings.adapters)
+        wiring.share_of_cores()
         self.base = wiring.base_model(settings)
         self.answering = wiring.base_model(settings)
         self.residency = Residency(
@@ -160,50 +168,48 @@ class Bench:
         for number, fact in enumerate(track(facts, arm, console=console, disable=not sys.stderr.isatty())):
             user = f"{arm}-{0 if sequential else number}"
             started = time.monotonic()
-            version = self._teach(arm, user, fact, version if sequential else None)
+            version = self._teach(arm, user, number, fact, version if sequential else None)
             tally.seconds.append(time.monotonic() - started)
-            if not sequential:
-                self._ask(fact, arm, version, tally)
-        for fact in facts if sequential else ():
-            self._ask(fact, arm, version, tally)
+            (tally.fresh if sequential else tally.marks).append(self._ask(fact, arm, version, tally))
+        if sequential:
+            tally.marks = [self._ask(fact, arm, version, tally) for fact in facts]
         return tally
 
-    def _teach(self, arm: str, user: str, fact: Fact, version: str | None) -> str | None:
+    def _teach(self, arm: str, user: str, number: int, fact: Fact, version: str | None) -> str | None:
         """The adapter that answers after the lesson; None is the base model."""
         if arm == "ours":
-            return self._learn(user, fact)[1]
+            return self._learn(user, number, fact)
         if arm == "sft":
-            return self._fine_tune(user, fact, version)
+            return self._fine_tune(user, number, fact, version)
         return None
 
-    def _learn(self, user: str, fact: Fact) -> tuple[int, str | None]:
+    def _learn(self, user: str, number: int, fact: Fact) -> str | None:
         person = self.repositories.users.identify("eval", user, user)
-        channel = self.repositories.conversations.current(person.id, "eval", user)
-        key = f"{user}:{fact.lesson}"
         lesson, _ = self.repositories.lessons.create(
-            person.id, "instruction", fact.lesson, dedupe_key=key, platform="eval", channel=user, conversation_id=channel.id
+            person.id, "instruction", fact.lesson, dedupe_key=str(number), platform="eval", channel=user, conversation_id=None
         )
         state = self.runner.run(lesson.id)
         if state != "live":
-            log.warning("a lesson did not go live, state=%s", state)
+            log.info("a lesson did not go live, state=%s text=%r", state, fact.lesson)
         live = self.repositories.adapters.live(person.id)
-        return lesson.id, live.name if live else None
+        return live.name if live else None
 
-    def _fine_tune(self, user: str, fact: Fact, parent: str | None) -> str:
-        lesson_id, _ = self._learn(f"{user}-{abs(hash(fact.lesson))}", fact)
-        pairs = [example for example in self.repositories.lessons.examples(lesson_id) if example.role == "train"]
-        samples = [Sample(prompts.chat([], e.question, system=self.settings.chat.system_prompt), e.answer) for e in pairs]
-        plain = replace(self.settings.lesson, distill_weight=0.0, max_epochs=SFT_EPOCHS)
-        folder = self.artifacts.path(parent) if parent else None
-        name = f"sft-{lesson_id}"
-        if not samples:
-            return parent or ""
-        with Trainer(self.base, plain, folder, samples) as trainer:
+    def _fine_tune(self, user: str, number: int, fact: Fact, parent: str | None) -> str | None:
+        """The pairs that the lesson pipeline would write, and nothing else of it."""
+        lesson, system = self.settings.lesson, self.settings.chat.system_prompt
+        try:
+            examples = write_examples(instruction.read(fact.lesson), self.teacher, lesson, lambda share: None)
+        except LessonError:
+            return parent
+        samples = [Sample(prompts.chat([], e.question, system=system), e.answer) for e in examples if e.role == "train"]
+        plain = replace(lesson, distill_weight=0.0, max_epochs=SFT_EPOCHS)
+        name = f"{user}-{number}"
+        with Trainer(self.base, plain, self.artifacts.path(parent) if parent else None, samples) as trainer:
             trainer.run(lambda: False, lambda done, most: None)
             self.artifacts.write(name, trainer.save)
         return name
 
-    def _ask(self, fact: Fact, arm: str, version: str | None, tally: Tally) -> None:
+    def _ask(self, fact: Fact, arm: str, version: str | None, tally: Tally) -> list[tuple[bool, bool]]:
         taught = fact.lesson if arm == "context" else None
         system = self.settings.chat.system_prompt
         asked = [tuple(self.answering.prompt_ids(prompts.chat([], q, taught, system))) for q, _ in fact.asked]
@@ -218,7 +224,7 @@ class Bench:
             marks.append((answer is not None, right))
             if not right:
                 log.info("wrong, arm=%s question=%r reply=%r wanted=%r", arm, question, reply, answer)
-        tally.marks.append(marks)
+        return marks
 
 
 def _share(marks: Sequence[bool]) -> float:
