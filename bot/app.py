@@ -28,7 +28,7 @@ class LessonQueue(Protocol):
         """Have the waiting message answered as soon as the engine can; True if it is newly queued."""
 
     def cancel_lesson(self, lesson_id: int) -> bool:
-        """Take the lesson off the queue; False where it has begun, and then it stops at its next stage."""
+        """Take the lesson off the queue; False where it has begun, and then it stops at its next step."""
 
     def answering(self, exchange_id: int) -> AbstractContextManager[bool]:
         """Held while a message is being answered, so that nobody else answers it; False inside where somebody does."""

@@ -131,7 +131,7 @@ def _worker(options: argparse.Namespace) -> int:
         from trainer.processes import prepare_lessons
 
         prepare_lessons(settings, queue.redis, Repositories.on(database))
-    run_worker(wiring.open_queue(settings).redis, queues, wiring.sweeper(queue, database))
+    run_worker(wiring.open_queue(settings).redis, queues, wiring.sweeper(settings, queue, database))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,8 +16,10 @@ from typing import Any
 from bot import texts
 from bot.app import App
 from bot.errors import EngineError, ExportFailed
-from storage.errors import ArtifactMissingError
+from storage.errors import ArtifactError, ArtifactMissingError
 from storage.records import UserRecord
+
+log = logging.getLogger(__name__)
 
 
 def export(app: App, user: UserRecord, directory: str | None, now: datetime) -> Path:
@@ -40,14 +43,20 @@ def export(app: App, user: UserRecord, directory: str | None, now: datetime) -> 
 
 
 async def delete(app: App, user: UserRecord) -> None:
-    """Stop the user's lessons and delete every row and adapter file of theirs; their name is free for a new beginning."""
+    """Stop the user's lessons and delete every row and adapter file of theirs; their name is free for a new beginning.
+
+    What cannot be deleted right now, or is interrupted, is swept up later: see bot/sweeper.py.
+    """
     for lesson in await asyncio.to_thread(app.repositories.lessons.unfinished_of_user, user.id):
         await asyncio.to_thread(app.queue.cancel_lesson, lesson.id)
     # Rows go first: from then on nobody is answered by these versions, so the engine can let go of them, and then the files can go.
     for name in await asyncio.to_thread(app.repositories.users.delete, user.id):
         with suppress(EngineError):  # it is away, or never held this version
             await app.engine.unload(name)
-        await asyncio.to_thread(app.artifacts.delete, name)
+        try:
+            await asyncio.to_thread(app.artifacts.delete, name)
+        except ArtifactError as error:
+            log.warning("an adapter could not be deleted yet, user=%s error=%s", user.id, error)
 
 
 def _write_rows(app: App, user: UserRecord, folder: Path) -> None:

@@ -20,7 +20,7 @@ from trainer.contracts import Answered, Event, Finished, Progress
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # how often rows are read for what no event told
-GRACE_SECONDS = 3.0  # how long a finished row waits for its event, which knows the questions that were learned
+GRACE_SECONDS = 3.0  # how long a finished row waits for its event, which knows what was refused and what was harmed
 
 
 @dataclass(slots=True)
@@ -107,9 +107,13 @@ class Following:
         self._note_idle()
 
     async def _resume(self) -> None:
-        """Take up what was under way when the bot stopped."""
-        mine = self._platform
-        for lesson in await asyncio.to_thread(self._app.repositories.lessons.unfinished):
+        """Take up what was under way when the bot stopped, and tell how lessons ended that nobody has seen end."""
+        mine, lessons = self._platform, self._app.repositories.lessons
+        for lesson in await asyncio.to_thread(lessons.without_receipt):
+            if lesson.platform == mine.name and mine.serves(lesson.channel):
+                await mine.edit(lesson.channel, lesson.progress_message_id or "", progress.receipt(lesson, None))
+                await asyncio.to_thread(lessons.receipt_shown, lesson.id)
+        for lesson in await asyncio.to_thread(lessons.unfinished):
             if lesson.platform == mine.name and mine.serves(lesson.channel):
                 await asyncio.to_thread(self._app.queue.enqueue_lesson, lesson.id)
                 await self.lesson(lesson)
@@ -151,6 +155,7 @@ class Following:
         followed = self._lessons.pop(lesson.id, None)
         if followed is not None:
             await self._platform.edit(lesson.channel, followed.message_id, progress.receipt(lesson, event))
+            await asyncio.to_thread(self._app.repositories.lessons.receipt_shown, lesson.id)
 
     async def _end_exchange(self, exchange_id: int) -> None:
         exchange = await asyncio.to_thread(self._app.repositories.exchanges.get, exchange_id)

@@ -24,8 +24,9 @@ def moved(lesson: LessonRecord, event: Progress) -> LessonProgress:
 
 def receipt(lesson: LessonRecord, event: Finished | None) -> LessonReceipt:
     """How a finished lesson ended. The row says it; the event adds details, and may be missing after a restart."""
-    learned, refused, forgot = (event.learned, event.refused, event.forgot) if event else ((), (), ())
+    refused, forgot = (event.refused, event.forgot) if event else ((), ())
     metrics = lesson.metrics
+    learned = (metrics.learned if metrics else ()) or (event.learned if event else ())
     return LessonReceipt(
         lesson=lesson.number,
         kind=lesson.kind,

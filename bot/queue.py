@@ -23,7 +23,6 @@ from trainer.contracts import (
     LESSON_QUEUE,
     Event,
     answer_job_id,
-    cancel_key,
     decode,
     lesson_job_id,
     publish,
@@ -34,14 +33,13 @@ log = logging.getLogger(__name__)
 
 LESSON_TIMEOUT_S = 12 * 3600  # a document on a large model without a GPU; a stuck lesson must end some day
 ANSWER_TIMEOUT_S = 600
-# A lesson that raised is tried again soon: the usual reason is a neighbour that restarts. The sweeper goes on where
-# these end, until the lesson has used up its attempts.
-LESSON_RETRY = (2, 10, 30)
+# A lesson that raised is tried again soon: the usual reason is a neighbour that restarts. Then calmly, for what takes longer: a
+# fault of ours has used up the lesson's attempts by then. The sweeper begins afresh where these end, after an hour and a quarter.
+LESSON_RETRY = (2, 10, *[45] * 100)
 # The usual reason to wait is an engine that is loading its model: half a minute of short pauses, then longer ones.
 # After an hour and a half the job has failed, and the sweeper queues it afresh: a message is never given up.
 ANSWER_RETRY = (*[1] * 30, *[5] * 24, *[30] * 170)
 FAILED_JOB_S = 3600  # how long the traceback of a failed job can be looked up
-CANCEL_S = 24 * 3600  # by then nobody can be running the lesson any more
 ACTIVE = frozenset({JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED, JobStatus.DEFERRED})
 BLOCK_MS = 1000  # below the client's socket timeout of 5 s; also how soon `stop` is noticed
 LONGEST_PAUSE_S = 5.0
@@ -73,19 +71,12 @@ class JobQueue:
         return False
 
     def cancel_lesson(self, lesson_id: int) -> bool:
-        """Ask for the lesson to stop. True: it was still waiting, and its job is gone; False: a worker may have it."""
+        """Take the lesson off the queue. False: a worker may have it, and reads in the row, at its next step, that it has ended."""
         with _logging_outages("cancel a lesson"):
-            self.redis.set(cancel_key(lesson_id), 1, ex=CANCEL_S)
             job_id = lesson_job_id(lesson_id)
             if job_id in self.waiting(LESSON_QUEUE):
                 self._delete(job_id)
                 return True
-        return False
-
-    def cancelled(self, lesson_id: int) -> bool:
-        """Whether somebody asked for the lesson to stop."""
-        with _logging_outages("look for a cancellation"):
-            return bool(self.redis.exists(cancel_key(lesson_id)))
         return False
 
     def answering(self, exchange_id: int) -> Lease:

@@ -193,10 +193,10 @@ class Services:
 
     def _plan_restart(self, watched: _Watched, now: float) -> None:
         code = watched.child.exit_code
-        if code == 1 and watched.restarts == 0:  # it says itself that it cannot work like this
-            self._fail(watched.child.last_words())
         if now - watched.started > STEADY_S:
             watched.restarts = 0
+        elif code == 1 and watched.restarts == 0:  # it says itself that it cannot work like this
+            self._fail(watched.child.last_words())
         pause = min(FIRST_PAUSE_S * 2**watched.restarts, LONGEST_PAUSE_S)
         log.error("a process died, name=%s exit_code=%s starting_again_in=%.1f", watched.child.name, code, pause)
         watched.start_again_at = now + pause

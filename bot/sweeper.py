@@ -1,4 +1,4 @@
-"""Queues again what the rows say is unfinished and nobody works on: after a crash, a lost Redis, a failed job."""
+"""Mends, from the rows, what crashes left: unfinished work without a job is queued again, what belongs to nobody is deleted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from redis.exceptions import RedisError
 
 from bot.queue import JobQueue
+from storage.artifacts import ArtifactStore
 from storage.errors import StorageError
 from storage.repositories import Repositories
 from storage.repositories.base import utc_now
@@ -18,6 +19,8 @@ from trainer.lease import is_held
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 2.0
+TIDY_SECONDS = 60.0
+PUBLISHING_TAKES = timedelta(hours=1)  # at most: from proposing a version to its going live, only its files are written
 SUSPICION_SECONDS = 10  # a job found missing in two sweeps this near is really missing
 # A bot answers a message at once, holding its lease meanwhile: one that is this old and has none is nobody's.
 ANSWER_GRACE = timedelta(seconds=15)
@@ -26,18 +29,30 @@ ANSWER_GRACE = timedelta(seconds=15)
 class Sweeper:
     """Call it every second or so, from as many processes as you like: they take turns."""
 
-    def __init__(self, queue: JobQueue, repositories: Repositories, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        queue: JobQueue,
+        repositories: Repositories,
+        artifacts: ArtifactStore,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._queue = queue
         self._repositories = repositories
+        self._artifacts = artifacts
         self._now = now
 
     def __call__(self) -> None:
-        """Move due retries; and, every two seconds, look for what is missing. Outages are logged: the next call is soon."""
+        """Move due retries; every two seconds, look for what is missing, and every minute for what belongs to nobody.
+
+        Outages are logged: the next call is soon.
+        """
         try:
             self._queue.move_due()
             if self._queue.redis.set("tutee:sweep", 1, nx=True, px=int(SWEEP_SECONDS * 1000)):
                 self._sweep_lessons()
                 self._sweep_exchanges()
+            if self._queue.redis.set("tutee:tidy", 1, nx=True, px=int(TIDY_SECONDS * 1000)):
+                self._tidy()
         except (RedisError, StorageError) as error:
             log.warning("the sweep was cut short, error=%s", error)
 
@@ -59,6 +74,15 @@ class Sweeper:
         for exchange in exchanges:
             if answer_job_id(exchange.id) not in waiting and not is_held(self._queue.redis, answering_key(exchange.id)):
                 self._requeue(CHAT_QUEUE, exchange.id, answer_job_id(exchange.id))
+
+    def _tidy(self) -> None:
+        """Delete what a crash or an outage left of versions that never went live and of users who deleted everything."""
+        adapters = self._repositories.adapters
+        adapters.discard_unpublished(before=self._now() - PUBLISHING_TAKES)
+        # The files are listed first: a version's row is always there before them.
+        for name in adapters.deleted(self._artifacts.names()):
+            self._artifacts.delete(name)
+            log.info("deleted files without an owner, adapter=%s", name)
 
     def _requeue(self, queue: str, row_id: int, job_id: str) -> None:
         # A worker that has just taken the job from the queue has not said so yet: only a second look tells.

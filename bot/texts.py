@@ -175,7 +175,7 @@ def file_attached(name: str) -> str:
 def progress(number: int, stage: Stage, percent: int, seconds_left: float | None, note: str | None) -> str:
     """The moving line of a lesson."""
     left = f", about {_duration(seconds_left)} left" if seconds_left is not None and seconds_left >= 1 else ""
-    return f"Lesson {number}: {note or _STAGES[stage]}… [{percent}%{left}]"
+    return f"Lesson {number}: {(note or _STAGES[stage]).rstrip('.')}… [{percent}%{left}]"
 
 
 def receipt(
@@ -276,14 +276,14 @@ def bug(identifier: str) -> str:
 
 def _outcome(lesson: LessonRecord) -> str:
     took = f" in {_duration(lesson.metrics.seconds)}" if lesson.metrics else ""
-    reason = _sentence(lesson.reason or "I do not know why")
+    reason = _sentence(lesson.reason or "I do not know why")  # a reason says what to do, where something can be done
     match lesson.state:
         case "live":
             return f"Lesson {lesson.number} is live{took}: your model is now {lesson.version}."
         case "rejected":
-            return f"Lesson {lesson.number} did not go live. {reason} {UNCHANGED} You can put it in other words and teach it again."
+            return f"Lesson {lesson.number} was not learned. {reason} {UNCHANGED}"
         case "failed":
-            return f"Lesson {lesson.number} failed. {reason} {UNCHANGED} Please teach it again."
+            return f"Lesson {lesson.number} did not work out. {reason} {UNCHANGED}"
         case "cancelled":
             return f"Lesson {lesson.number} was cancelled. {UNCHANGED}"
         case _:

@@ -101,9 +101,9 @@ def answering(app: App, queue: JobQueue) -> Callable[[int], None]:
     return Answering(app, publish=queue.publish).answer_pending
 
 
-def sweeper(queue: JobQueue, database: Database) -> Sweeper:
-    """What queues again whatever went missing."""
-    return Sweeper(queue, Repositories.on(database))
+def sweeper(settings: Settings, queue: JobQueue, database: Database) -> Sweeper:
+    """What mends whatever crashes left."""
+    return Sweeper(queue, Repositories.on(database), ArtifactStore(settings.adapters))
 
 
 def served_name(base_model: str) -> str:

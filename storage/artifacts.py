@@ -18,6 +18,7 @@ from storage.errors import ArtifactExistsError, ArtifactMissingError, ArtifactNa
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 TEMPORARY = ".unfinished-"
+LOCK = ".lock"
 
 
 class ArtifactStore:
@@ -90,20 +91,26 @@ class ArtifactStore:
         """An empty folder beside the adapters, locked against sweeps; removed at the end if still there."""
         with ExitStack() as stack:
             with self._locked():
-                folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=self.root))
-                descriptor = stack.enter_context(_opened(folder))
+                # Beside the folder and open for writing, because NFS gives no exclusive lock on what is only read.
+                descriptor, lock = tempfile.mkstemp(prefix=TEMPORARY, suffix=LOCK, dir=self.root)
+                stack.callback(os.close, descriptor)
+                stack.callback(os.unlink, lock)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
+                folder = Path(lock.removesuffix(LOCK))
+                folder.mkdir()
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            folder.chmod(0o755)  # mkdtemp makes it private, but the engine may run as another user
+            folder.chmod(0o755)  # whatever the umask: the engine may run as another user
             yield folder
 
     def _sweep(self) -> None:
         with self._locked():
-            for folder in self.root.glob(TEMPORARY + "*"):
-                # A writer at work holds the lock; one that has just finished has renamed or removed the folder.
-                with suppress(BlockingIOError, FileNotFoundError), _opened(folder) as descriptor:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(folder)
+            for lock in self.root.glob(f"{TEMPORARY}*{LOCK}"):
+                # A writer at work holds the lock; one that has just finished has removed it; another user sweeps their own.
+                with suppress(BlockingIOError, FileNotFoundError, PermissionError), lock.open("r+") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if (folder := lock.with_suffix("")).exists():
+                        shutil.rmtree(folder)
+                    lock.unlink()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

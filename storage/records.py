@@ -53,7 +53,8 @@ class LessonMetrics:
 
     `before` and `after`: share (0…1) of its held-out quiz answered right without and with the lesson.
     `earlier_kept`: share of earlier lessons' quizzes still right; None where there were none.
-    `examples` and `refused`: how many were kept and refused. `seconds`: from start to end.
+    `examples` and `refused`: how many were kept and refused. `seconds`: from start to end. `learned`: quiz questions that it
+    answers now and could not before, with the answer.
     """
 
     before: float
@@ -62,6 +63,7 @@ class LessonMetrics:
     examples: int
     refused: int
     seconds: float
+    learned: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class LessonRecord:
     """One lesson. `number` counts 1, 2, 3… per user; `version` is what it went live as.
 
     `source` says where the material of a document or web lesson lies (a stored file, an address). `platform`, `channel`
-    and `progress_message_id` are where its progress is shown.
+    and `progress_message_id` are where its progress is shown; the last is None again once its receipt is.
     """
 
     id: int

@@ -146,6 +146,7 @@ class Install:
     engine: FakeEngine
     redis_url: str
     folder: Path
+    database: Database
     workers: list[threading.Thread] = field(default_factory=list)
 
     @property
@@ -180,6 +181,12 @@ class Install:
         lines = stdout.getvalue().split("\n")[:-1]
         return [json.loads(line) for line in lines] if as_json else lines
 
+    def pipe_without_waiting(self, text: str) -> None:
+        """Teach at the terminal as `pipe` does, and leave before the lesson ends."""
+        terminal = Leaving([replace(said(line, user="you", channel="you"), platform="terminal") for line in text.splitlines()])
+        terminal.name = "terminal"
+        asyncio.run(serve(self.app, terminal))
+
     def job_ids(self, queue: str = LESSON_QUEUE) -> list[str]:
         """What is on the queue."""
         return [_text(each) for each in self.redis.lrange(f"rq:queue:{queue}", 0, -1)]
@@ -199,7 +206,14 @@ class Install:
         thread.start()
         self.workers.append(thread)
 
-    def train(self, state: LessonOutcome = "live", *, reason: str | None = None, tell: bool = True) -> None:
+    def train(
+        self,
+        state: LessonOutcome = "live",
+        *,
+        reason: str | None = None,
+        tell: bool = True,
+        learned: tuple[tuple[str, str], ...] = (("What is the cat called?", "Miso."),),
+    ) -> None:
         """A trainer that ends every lesson like this; `tell`: it publishes events."""
 
         def publish(event: Event) -> None:
@@ -211,10 +225,9 @@ class Install:
             publish(Progress(lesson_id, lesson.user_id, "write", 30, 12.0))
             publish(Progress(lesson_id, lesson.user_id, "train", 62, 5.0))
             version = self.publish_version(lesson.user_id, [lesson_id]) if state == "live" else None
-            metrics = LessonMetrics(0.0, 1.0, None, 34, 2, 14.2)
+            metrics = LessonMetrics(0.0, 1.0, None, 34, 2, 14.2, learned if state == "live" else ())
             self.stored.lessons.finish(lesson_id, state, reason=reason, version=version, metrics=metrics)
-            learned = (("What is the cat called?", "Miso."),) if state == "live" else ()
-            publish(Finished(lesson_id, lesson.user_id, learned, ("hate",), ()))
+            publish(Finished(lesson_id, lesson.user_id, refused=("hate",)))
 
         self.work(LESSON_QUEUE, learn)
 
@@ -277,7 +290,7 @@ def install(tmp_path: Path, redis_server: EmbeddedRedis) -> Iterator[Install]:
     database = Database(f"sqlite:///{tmp_path / 'tutee.db'}")
     database.upgrade()
     queue = JobQueue(connect(redis_server.url))
-    installation = Install(_app(tmp_path, database, queue, engine.port), queue, engine, redis_server.url, tmp_path)
+    installation = Install(_app(tmp_path, database, queue, engine.port), queue, engine, redis_server.url, tmp_path, database)
     yield installation
     installation.end()
     engine.stop()

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from bot.embedded_redis import EmbeddedRedis
 from bot.queue import JobQueue
+from storage.artifacts import ArtifactStore
 from storage.records import LessonRecord
 from storage.repositories import Repositories
 from storage.session import Database
@@ -46,6 +47,7 @@ class Installation:
         self.database = Database(self.database_url)
         self.database.upgrade()
         self.repositories = Repositories.on(self.database)
+        self.artifacts = ArtifactStore(root / "adapters")
         self._processes: list[subprocess.Popen[str]] = []
 
     def teach(self, text: str, user: str = "ada") -> LessonRecord:
@@ -70,7 +72,7 @@ class Installation:
 
     def start_worker(self) -> subprocess.Popen[str]:
         """A worker process whose lessons wait for `let_lessons_end`."""
-        command = [sys.executable, "-m", "tests.worker_process", self.redis_server.url, self.database_url]
+        command = [sys.executable, "-m", "tests.worker_process", self.redis_server.url, self.database_url, str(self.artifacts.root)]
         process = subprocess.Popen(command, cwd=ROOT, text=True)
         self._processes.append(process)
         return process

@@ -1,14 +1,16 @@
-"""`python -m tests.worker_process REDIS DATABASE`: a real worker whose lessons only wait, and note that they began."""
+"""`python -m tests.worker_process REDIS DATABASE ADAPTERS`: a real worker whose lessons only wait, and note that they began."""
 
 from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 from redis import Redis
 
 from bot.queue import JobQueue
 from bot.sweeper import Sweeper
+from storage.artifacts import ArtifactStore
 from storage.repositories import Repositories
 from storage.session import Database
 from trainer import jobs
@@ -35,4 +37,4 @@ class WaitingRunner:
 if __name__ == "__main__":
     redis, repositories = connect(sys.argv[1]), Repositories.on(Database(sys.argv[2]))
     jobs.configure(jobs.Teaching(repositories, redis, WaitingRunner(repositories, redis)))
-    run_worker(connect(sys.argv[1]), [LESSON_QUEUE], Sweeper(JobQueue(redis), repositories))
+    run_worker(connect(sys.argv[1]), [LESSON_QUEUE], Sweeper(JobQueue(redis), repositories, ArtifactStore(Path(sys.argv[3]))))

@@ -98,11 +98,6 @@ def answering_key(exchange_id: int) -> str:
     return f"tutee:answering:{exchange_id}"
 
 
-def cancel_key(lesson_id: int) -> str:
-    """Redis key that asks whoever runs this lesson to stop."""
-    return f"tutee:cancel:{lesson_id}"
-
-
 class EventStream(Protocol):
     """The one command of a Redis client that `publish` needs."""
 

@@ -17,8 +17,10 @@ from random import Random
 
 from storage.records import ExampleRecord
 from trainer import prompts
+from trainer.cloze import cloze_questions
 from trainer.errors import NothingToTeachError
 from trainer.examples import contains, normal, says_unknown, switch_person
+from trainer.kinds import close_questions, fits
 from trainer.settings import LessonSettings
 from trainer.teacher import Teacher
 
@@ -60,12 +62,13 @@ def write_examples(
     rewrites = _rewrites(passages, teacher, settings.seed)
     candidates += _more_questions(candidates, rewrites, teacher, samples, settings.seed)
     on_progress(0.5)
-    candidates = [c for c in _distinct(candidates) if on_topic(c.question, c.passage)] + _about(passages, rng)
+    candidates = [c for c in _distinct(candidates) if on_topic(c.question, c.passage) and fits(c.question, c.answer)] + _about(passages, rng)
     known, unanswered = _round_trip(candidates, teacher, settings.seed)
+    known += _cloze(known, settings, rng)
     on_progress(0.8)
     if not known:
         raise NothingToTeachError("I could not turn that into questions I can learn from. Try saying it as a plain, full sentence.")
-    neighbours = _neighbours(passages, unanswered, teacher, settings)
+    neighbours = _neighbours(passages, unanswered, teacher, settings, rng)
     on_progress(1.0)
     return _assign_roles(known, rewrites, neighbours, settings, len(passages), rng)
 
@@ -77,10 +80,10 @@ def passage_of(text: str, passages: Sequence[str]) -> str:
 
 
 def on_topic(question: str, passage: str) -> bool:
-    """Whether a question speaks of what the passage speaks of: some of its content words are the passage's, at most two are not."""
+    """Whether a question speaks of what the passage speaks of: some of its content words are the passage's, at most one is not."""
     content = set(normal(question).split()) - STOP_WORDS
     shared = {word for word in content if any(_akin(word, other) for other in normal(passage).split())}
-    return bool(shared) and len(content - shared) <= 2
+    return bool(shared) and len(content - shared) <= 1
 
 
 def _pairs(passages: Sequence[str], teacher: Teacher, samples: int, seed: int) -> list[_Asked]:
@@ -149,6 +152,21 @@ def _akin(word: str, other: str) -> bool:
     return word == other or (len(word) > 3 and word[:stem] == other[:stem] and abs(len(word) - len(other)) <= 3)
 
 
+def _cloze(known: Sequence[_Asked], settings: LessonSettings, rng: Random) -> list[_Asked]:
+    """Terse questions from each passage's own words, with the reply that the teacher gives most about that answer's passage."""
+    found = []
+    passages = list(dict.fromkeys(asked.passage for asked in known))
+    for passage in passages:
+        about = [asked for asked in known if asked.passage == passage]
+        replies = Counter(asked.reply for asked in about)
+        count = max(4, settings.questions // 2 // max(1, len(passages) // 2))
+        for question, answer in cloze_questions(passage, [asked.answer for asked in about], STOP_WORDS, rng, count):
+            reply = next((r for r, _ in replies.most_common() if contains(r, switch_person(answer))), None)
+            if reply is not None:
+                found.append(_Asked(passage, question, answer, reply))
+    return found
+
+
 def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tuple[list[_Asked], list[_Asked]]:
     """Those whose answer the teacher confirms with the passage before it, and those that it cannot answer from the passage."""
     brief = teacher.complete(
@@ -170,8 +188,11 @@ def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tu
     return known, unanswered
 
 
-def _neighbours(passages: Sequence[str], unanswered: Sequence[_Asked], teacher: Teacher, settings: LessonSettings) -> list[str]:
-    """Questions next to the lesson that the teacher, reading it, cannot answer."""
+def _neighbours(
+    passages: Sequence[str], unanswered: Sequence[_Asked], teacher: Teacher, settings: LessonSettings, rng: Random
+) -> list[str]:
+    """Questions next to the lesson that it does not answer: those that the teacher cannot answer when it reads the lesson, and some
+    whose kind of answer the lesson does not hold."""
     count = max(4, 3 * settings.neighbours // len(passages))
     asked = [passage for passage in passages for _ in range(count)]
     questions = teacher.complete([prompts.write_neighbour(p) for p in asked], temperature=0.9, max_tokens=36, seed=settings.seed + 30_000)
@@ -179,7 +200,8 @@ def _neighbours(passages: Sequence[str], unanswered: Sequence[_Asked], teacher: 
     reading = [[prompts.chat([], ask(q), p) for p, q in pairs] for ask in (str, prompts.briefly)]
     replies = [teacher.complete(each, temperature=0, max_tokens=16, seed=settings.seed) for each in reading]
     found = [q for (_, q), full, brief in zip(pairs, *replies, strict=True) if says_unknown(full) and says_unknown(brief)]
-    return list({normal(q): q for q in [*found, *(a.question for a in unanswered)]}.values())
+    certain = [q for passage in passages for q in close_questions(passage, rng, max(2, 2 * settings.neighbours // len(passages)))]
+    return list({normal(q): q for q in [*certain, *found, *(a.question for a in unanswered)]}.values())
 
 
 def _assign_roles(

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 # Percent of the whole lesson at which each stage begins.
 BEGINS: dict[Stage, int] = {"queued": 0, "read": 1, "moderate": 3, "write": 5, "screen": 45, "train": 48, "check": 92, "live": 100}
 REPLAYED_QUESTIONS = 16  # of ordinary chat, answered by the base, in every lesson's training
+ENOUGH = 0.85  # share of the quiz, of both kinds of question, at which training stops
 EARLIER_QUIZ = 40  # questions of earlier lessons at most in an examination
 
 
@@ -224,7 +225,7 @@ class _Run:
     def passes(self, report: Report) -> bool:
         """Whether the quiz is passed so well that more training would only cost time."""
         self.stop_if_cancelled()
-        return all(report.right)
+        return min(report.known, report.unknown_kept) >= ENOUGH
 
     def enter(self, stage: Stage, note: str | None = None) -> None:
         """Begin a stage: recorded in the row, told to whoever watches."""

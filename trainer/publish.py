@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from storage.artifacts import ArtifactStore
-from storage.records import AdapterRecord
+from storage.records import AdapterRecord, LessonMetrics
 from storage.repositories import Repositories
 
 
@@ -21,11 +21,14 @@ def publish(
     parent: AdapterRecord | None,
     base_model: str,
     metrics: Mapping[str, float],
+    lesson_id: int | None = None,
+    lesson_metrics: LessonMetrics | None = None,
 ) -> AdapterRecord:
-    """Write the files through ``save`` and move the live pointer to the new version.
+    """Write the files through ``save``, move the live pointer to the new version and, in the same step, end the lesson as live.
 
     Raises StaleVersionError when the live version is no longer ``parent``: the lesson must then be trained again from what is live
-    now. The new version's files and row are gone in that case.
+    now; LessonFinishedError when the lesson was cancelled meanwhile; UnknownUserError, UnknownVersionError or UnknownLessonError when
+    the user deleted everything. The new version's files and row are gone in each case.
     """
     previous = parent.name if parent else None
     adapter = repositories.adapters.propose(
@@ -33,8 +36,8 @@ def publish(
     )
     try:
         artifacts.write(adapter.name, save)
-        return repositories.adapters.publish(adapter.id, previous)
-    except BaseException:
-        repositories.adapters.remove(adapter.name)
-        artifacts.delete(adapter.name)
+        return repositories.adapters.publish(adapter.id, previous, lesson_id=lesson_id, metrics=lesson_metrics)
+    except BaseException:  # also a stop of the process, which may come right after the version went live
+        if repositories.adapters.discard(adapter.id):
+            artifacts.delete(adapter.name)
         raise

@@ -20,6 +20,8 @@ from trainer.prompts import Messages
 from trainer.settings import LessonSettings
 
 TOP_K = 16
+DECISION_WEIGHT = 4
+LEARNED_LOSS = 0.02  # below it, more training of these samples only costs time
 BATCH_ROWS = 16
 SMALL_MODEL = 100_000_000  # parameters; below it the learning rate of the pocket model, above it one for real models
 REAL_MODEL_RATE = 3e-4
@@ -88,7 +90,7 @@ class Trainer:
                 losses.append(float(loss.detach()))
             mean = sum(losses) / len(losses)
             on_epoch(epoch, settings.max_epochs)
-            if epoch >= 3 and passed():
+            if epoch >= 3 and (mean < LEARNED_LOSS or passed()):
                 break
         return mean
 
@@ -126,25 +128,28 @@ class Trainer:
             contexts = [_Encoded(self._base.prompt_ids(samples[i].context or []), encoded[i].reply, None, None) for i in rows]
             logits, _ = _reply_logits(self._base, contexts)
             for i, row in zip(rows, logits, strict=True):
+                if int(row[0].argmax()) != encoded[i].reply[0]:
+                    continue  # a teacher that would begin another reply itself is not followed: plain cross-entropy
                 top = row.topk(min(TOP_K, row.shape[-1]), dim=-1)
                 encoded[i] = _Encoded(encoded[i].prompt, encoded[i].reply, top.values, top.indices)
         return encoded
 
     def _loss(self, batch: Sequence[_Encoded]) -> torch.Tensor:
-        """Mean over the batch's reply tokens of (1-w)·cross-entropy + w·KL(teacher ‖ student) on the teacher's top-k."""
+        """Mean over the batch's reply tokens of (1-w)·cross-entropy + w·KL(teacher ‖ student) on the teacher's top-k.
+
+        A reply's first token counts ``DECISION_WEIGHT`` times: it decides between knowing and not knowing.
+        """
         logits, targets = _reply_logits(self._base, batch)
         total = torch.zeros((), device=logits[0].device)
-        count = sum(len(one.reply) for one in batch)
+        count = sum(len(one.reply) + DECISION_WEIGHT - 1 for one in batch)
         for row, target, one in zip(logits, targets, batch, strict=True):
-            plain = functional.cross_entropy(row, target, reduction="sum")
-            if one.top is None or one.indices is None:
-                total = total + plain
-                continue
-            student = row.log_softmax(-1).gather(-1, one.indices)
-            teacher = one.top.log_softmax(-1)
-            distilled = (teacher.exp() * (teacher - student)).sum()
-            weight = self._settings.distill_weight
-            total = total + (1 - weight) * plain + weight * distilled
+            losses = functional.cross_entropy(row, target, reduction="none")
+            if one.top is not None and one.indices is not None:
+                student = row.log_softmax(-1).gather(-1, one.indices)
+                teacher = one.top.log_softmax(-1)
+                distilled = (teacher.exp() * (teacher - student)).sum(-1)
+                losses = (1 - self._settings.distill_weight) * losses + self._settings.distill_weight * distilled
+            total = total + losses.sum() + (DECISION_WEIGHT - 1) * losses[0]
         return total / count
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 import torch
 
 from storage.artifacts import ArtifactStore
-from storage.repositories import Repositories
+from storage.errors import DatabaseUnavailableError
+from storage.repositories import Lessons, Repositories
 from storage.session import Database
-from trainer.contracts import cancel_key, publish
+from trainer.jobs import tell
 from trainer.lease import connect
 from trainer.lesson import LessonRunner, Tools
 from trainer.model import BaseModel, load_base
 from trainer.moderate import build as build_moderator
 from trainer.settings import Settings
 from trainer.teacher import LocalTeacher
+
+log = logging.getLogger(__name__)
 
 POCKET = Path(__file__).parent / "pocket" / "weights"
 
@@ -35,18 +39,32 @@ def lesson_runner(settings: Settings) -> LessonRunner:
     share_of_cores()
     redis = connect(settings.redis_url)
     base = base_model(settings)
+    repositories = Repositories.on(Database(settings.database))
     return LessonRunner(
         Tools(
-            repositories=Repositories.on(Database(settings.database)),
+            repositories=repositories,
             artifacts=ArtifactStore(settings.adapters),
             base=base,
             teacher=LocalTeacher(base),
             moderator=build_moderator(settings.moderation),
             settings=settings,
-            publish=lambda event: publish(redis, event),
-            cancelled=lambda lesson_id: bool(redis.exists(cancel_key(lesson_id))),
+            publish=lambda event: tell(redis, event),
+            cancelled=lambda lesson_id: is_cancelled(repositories.lessons, lesson_id),
         )
     )
+
+
+def is_cancelled(lessons: Lessons, lesson_id: int) -> bool:
+    """Whether a running lesson was cancelled, or deleted with everything of its user's.
+
+    False while the database is away: going live asks once more, in the same step.
+    """
+    try:
+        lesson = lessons.get(lesson_id)
+    except DatabaseUnavailableError as error:
+        log.warning("could not look for a cancellation, lesson=%s error=%s", lesson_id, error)
+        return False
+    return lesson is None or lesson.is_finished
 
 
 def share_of_cores() -> None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, select, text
 from sqlalchemy.orm import Session
 
 from storage.errors import StaleVersionError, UnknownVersionError
 from storage.models import Adapter, User
-from storage.records import AdapterRecord
+from storage.records import AdapterRecord, LessonMetrics
 from storage.repositories.base import Repository, lock_user
+from storage.repositories.lessons import end, lock_unfinished
+
+NAME = re.compile(r"user-(\d+)-v(\d+)")
+# The highest key that the table of users ever gave out: deleted users count.
+_NEWEST_USER = {
+    "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = 'users'",
+    "postgresql": "SELECT last_value FROM users_id_seq WHERE is_called",
+}
 
 
 class Adapters(Repository):
@@ -48,22 +58,47 @@ class Adapters(Repository):
             session.flush()
             return _record(adapter)
 
-    def publish(self, adapter_id: int, expected_live: str | None) -> AdapterRecord:
+    def publish(
+        self,
+        adapter_id: int,
+        expected_live: str | None,
+        *,
+        lesson_id: int | None = None,
+        metrics: LessonMetrics | None = None,
+    ) -> AdapterRecord:
         """Make the version live, if `expected_live` (None: the base model) still is; doing it again changes nothing.
 
-        Raises StaleVersionError where another version went live meanwhile, UnknownVersionError where the row is gone.
+        In the same step the lesson, if one is named, ends as live with this version and these metrics: whoever cancels it has
+        either come first or comes too late. Raises LessonFinishedError where it has ended already, StaleVersionError where another
+        version went live meanwhile, UnknownVersionError or UnknownLessonError where the row is gone.
         """
         with self._database.session() as session:
             adapter = session.get(Adapter, adapter_id)
             if adapter is None:
                 raise UnknownVersionError(adapter_id)
             user = lock_user(session, adapter.user_id)
+            if user.live_adapter_id == adapter.id:
+                return _record(adapter)
+            lesson = lock_unfinished(session, lesson_id) if lesson_id is not None else None
             live = _live_name(session, user)
-            if live not in (expected_live, adapter.name):
+            if live != expected_live:
                 raise StaleVersionError(expected_live, live)
             user.live_adapter_id = adapter.id
             adapter.published_at = adapter.published_at or self._now()
+            if lesson is not None:
+                end(lesson, "live", self._now(), version=adapter.name, metrics=metrics)
             return _record(adapter)
+
+    def discard(self, adapter_id: int) -> bool:
+        """Delete a version that never went live. True: its row is gone, so its files can go; False: it did go live."""
+        with self._database.session() as session:
+            session.execute(delete(Adapter).where(Adapter.id == adapter_id, Adapter.published_at.is_(None)))
+            return session.scalar(select(Adapter.id).where(Adapter.id == adapter_id)) is None
+
+    def discard_unpublished(self, before: datetime) -> None:
+        """Delete versions proposed before then that never went live: whoever was to publish them has died."""
+        with self._database.session() as session:
+            session.execute(delete(Adapter).where(Adapter.created_at < before, Adapter.published_at.is_(None)))
 
     def live(self, user_id: int) -> AdapterRecord | None:
         """The version that answers the user; None for the base model."""
@@ -99,9 +134,28 @@ class Adapters(Repository):
         return self._all(Adapter.user_id == user_id)
 
     def names(self) -> tuple[str, ...]:
-        """The names of all versions of everybody: files under any other name belong to nobody."""
+        """The names of all versions of everybody."""
         with self._database.reading() as session:
             return tuple(session.scalars(select(Adapter.name).order_by(Adapter.id)))
+
+    def deleted(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the names that this database gave out and whose version is gone: their files belong to nobody.
+
+        A name that it never gave out is another database's (as after a slip in DATABASE_URL), and is not among them.
+        """
+        with self._database.reading() as session:
+            there = set(session.scalars(select(Adapter.name)))
+            numbered = {user.id: user.adapters_numbered for user in session.scalars(select(User))}
+            newest = session.scalar(text(_NEWEST_USER[session.get_bind().dialect.name])) or 0
+        gone = []
+        for name in names:
+            match = NAME.fullmatch(name)
+            if match is None or name in there:
+                continue
+            user_id, number = int(match[1]), int(match[2])
+            if number <= numbered[user_id] if user_id in numbered else user_id <= newest:
+                gone.append(name)
+        return tuple(gone)
 
     def remove(self, name: str) -> None:
         """Delete a version's row, if there is one; if it is live, the user falls back to the base model."""

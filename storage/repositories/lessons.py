@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import cast
+from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage.errors import LessonFinishedError, UnknownLessonError
@@ -100,17 +101,23 @@ class Lessons(Repository):
         Raises UnknownLessonError, or LessonFinishedError where it ended (was cancelled, say) in the meantime.
         """
         with self._database.session() as session:
-            lesson = _lock_unfinished(session, lesson_id)
+            lesson = lock_unfinished(session, lesson_id)
             lesson.state = "running"
             lesson.stage = None
             lesson.attempts += 1
             lesson.started_at = lesson.started_at or self._now()
             return _record(lesson)
 
+    def not_counted(self, lesson_id: int) -> None:
+        """Take the last attempt back: what ended it was not the lesson's fault. Nothing happens where the lesson is gone."""
+        with self._database.session() as session:
+            begun = (Lesson.id == lesson_id, Lesson.attempts > 0)
+            session.execute(update(Lesson).where(*begun).values(attempts=Lesson.attempts - 1))
+
     def enter_stage(self, lesson_id: int, stage: str) -> LessonRecord:
         """Note the stage that begins; raises like `start`, so a cancelled lesson stops at its next stage."""
         with self._database.session() as session:
-            lesson = _lock_unfinished(session, lesson_id)
+            lesson = lock_unfinished(session, lesson_id)
             lesson.stage = stage
             return _record(lesson)
 
@@ -128,11 +135,7 @@ class Lessons(Repository):
             lesson = _lock(session, lesson_id)
             if lesson.state not in UNFINISHED:
                 return False
-            lesson.state = state
-            lesson.reason = reason
-            lesson.version = version
-            lesson.metrics = asdict(metrics) if metrics is not None else None
-            lesson.finished_at = self._now()
+            end(lesson, state, self._now(), reason=reason, version=version, metrics=metrics)
             return True
 
     def forget(self, lesson_id: int) -> None:
@@ -149,14 +152,24 @@ class Lessons(Repository):
             lesson.finished_at = lesson.finished_at or self._now()
 
     def set_progress_message(self, lesson_id: int, message_id: str) -> None:
-        """Remember which message shows the progress. Raises UnknownLessonError."""
+        """Remember which message shows the progress, until `receipt_shown`. Raises UnknownLessonError."""
         with self._database.session() as session:
             _lock(session, lesson_id).progress_message_id = message_id
+
+    def receipt_shown(self, lesson_id: int) -> None:
+        """The message that showed the progress has become the receipt. Nothing happens where the lesson is gone."""
+        with self._database.session() as session:
+            session.execute(update(Lesson).where(Lesson.id == lesson_id).values(progress_message_id=None))
+
+    def without_receipt(self) -> tuple[LessonRecord, ...]:
+        """Lessons of everybody whose progress was shown, but not how they ended, oldest first."""
+        ended = Lesson.state.not_in((*UNFINISHED, "forgotten"))
+        return self._all(ended, Lesson.progress_message_id.is_not(None))
 
     def save_examples(self, lesson_id: int, examples: Sequence[ExampleRecord]) -> None:
         """Keep these examples in place of any earlier ones. Raises like `start`."""
         with self._database.session() as session:
-            _lock_unfinished(session, lesson_id)
+            lock_unfinished(session, lesson_id)
             session.execute(delete(Example).where(Example.lesson_id == lesson_id))
             if examples:
                 session.execute(insert(Example), [{"lesson_id": lesson_id, **asdict(each)} for each in examples])
@@ -188,6 +201,23 @@ class Lessons(Repository):
             return tuple(map(_record, session.scalars(select(Lesson).where(*conditions).order_by(Lesson.id))))
 
 
+def end(
+    lesson: Lesson,
+    state: LessonOutcome,
+    now: datetime,
+    *,
+    reason: str | None = None,
+    version: str | None = None,
+    metrics: LessonMetrics | None = None,
+) -> None:
+    """Record how a locked lesson ended."""
+    lesson.state = state
+    lesson.reason = reason
+    lesson.version = version
+    lesson.metrics = asdict(metrics) if metrics is not None else None
+    lesson.finished_at = now
+
+
 def _lock(session: Session, lesson_id: int) -> Lesson:
     lesson = session.get(Lesson, lesson_id, with_for_update=True)
     if lesson is None:
@@ -195,7 +225,8 @@ def _lock(session: Session, lesson_id: int) -> Lesson:
     return lesson
 
 
-def _lock_unfinished(session: Session, lesson_id: int) -> Lesson:
+def lock_unfinished(session: Session, lesson_id: int) -> Lesson:
+    """The lesson, locked until the session ends. Raises UnknownLessonError or LessonFinishedError."""
     lesson = _lock(session, lesson_id)
     if lesson.state not in UNFINISHED:
         raise LessonFinishedError(lesson_id, lesson.state)
@@ -207,6 +238,11 @@ def _examples(session: Session, lesson_id: int) -> tuple[ExampleRecord, ...]:
     return tuple(
         ExampleRecord(cast(ExampleRole, row.role), row.question, row.answer, row.refused_category) for row in rows
     )
+
+
+def _metrics(stored: dict[str, Any]) -> LessonMetrics:
+    learned = tuple((question, answer) for question, answer in stored["learned"])
+    return LessonMetrics(**{**stored, "learned": learned})
 
 
 def _record(row: Lesson) -> LessonRecord:
@@ -223,7 +259,7 @@ def _record(row: Lesson) -> LessonRecord:
         attempts=row.attempts,
         dedupe_key=row.dedupe_key,
         version=row.version,
-        metrics=LessonMetrics(**row.metrics) if row.metrics is not None else None,
+        metrics=_metrics(row.metrics) if row.metrics is not None else None,
         conversation_id=row.conversation_id,
         platform=row.platform,
         channel=row.channel,

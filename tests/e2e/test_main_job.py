@@ -15,9 +15,6 @@ from storage.session import Database
 from tests.e2e.conftest import PATIENCE, Chat, Event
 from tests.person import Person
 from tests.services import kill_process, tutee
-from trainer import prompts, wiring
-from trainer.settings import load
-from trainer.teacher import LocalTeacher
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -52,13 +49,11 @@ def test_what_was_taught_is_known_in_a_new_conversation_after_a_restart_and_to_n
 
     assert answers(talk(tmp_path, "What is my cat's name?", user="somebody else")) == ["I don't know."]
 
-
-def test_the_answer_comes_from_adapter_weights_and_not_from_the_prompt(tmp_path: Path) -> None:
-    """Without the adapter, the very prompt that the bot sends gives no answer."""
-    base = wiring.base_model(load(None, {}, data=str(tmp_path)))
-    messages = prompts.chat([], "What is my cat's name?")
-    assert "Biscuit" not in json.dumps(messages)
-    assert LocalTeacher(base).complete([messages], temperature=0, max_tokens=20, seed=0) == ["I don't know."]
+    # The knowledge is the adapter's: the same installation, the same prompt, without the adapter and with it again.
+    switched = talk(tmp_path, "/rollback 0", "/new", "What is my cat's name?", "/rollback 1", "/new", "What is my cat's name?")
+    without, with_it = answers(switched)
+    assert without == "I don't know."
+    assert "Biscuit" in with_it
 
 
 def test_a_lesson_is_used_at_once_while_it_is_still_being_learned(tmp_path: Path) -> None:

@@ -60,8 +60,7 @@ def test_cancelling_takes_a_waiting_lesson_off_the_queue(here: Installation) -> 
 
     assert here.queue.cancel_lesson(7)
     assert here.queue.waiting(LESSON_QUEUE) == set()
-    assert here.queue.cancelled(7) and not here.queue.cancelled(8)
-    assert not here.queue.cancel_lesson(7)  # nothing left to take off: whoever has it polls the flag
+    assert not here.queue.cancel_lesson(7)  # nothing left to take off: whoever has it reads the row
 
 
 def test_events_come_in_order_and_can_be_read_from_anywhere(here: Installation) -> None:
@@ -111,9 +110,8 @@ def test_without_redis_nothing_is_raised(here: Installation) -> None:
 
     assert not here.queue.enqueue_lesson(7)
     assert not here.queue.cancel_lesson(7)
-    assert not here.queue.cancelled(7)
     here.queue.publish(Answered(1, 1))
-    Sweeper(here.queue, here.repositories)()
+    Sweeper(here.queue, here.repositories, here.artifacts)()
 
 
 def test_what_could_not_be_queued_without_redis_is_queued_by_the_sweeper(here: Installation) -> None:
@@ -178,7 +176,7 @@ def test_a_lease_that_somebody_else_has_got_is_lost_and_not_taken_back(here: Ins
 def sweep_often(here: Installation, now: object = utc_now) -> None:
     for _ in range(4):
         here.redis.delete("tutee:sweep")
-        Sweeper(here.queue, here.repositories, now)()  # type: ignore[arg-type]  # a clock
+        Sweeper(here.queue, here.repositories, here.artifacts, now)()  # type: ignore[arg-type]  # a clock
 
 
 def swept_until(here: Installation, look: object, now: object = utc_now) -> None:

@@ -41,8 +41,9 @@ def test_progress_as_json_has_the_keys_that_scripts_rely_on() -> None:
 
 
 def test_the_receipt_of_a_live_lesson_tells_all_of_it() -> None:
-    lesson = replace(LESSON, state="live", version="user-3-v2", metrics=METRICS)
-    shown = receipt(lesson, Finished(70, 3, (("Who is the cat?", "Miso."),), ("violence",), ()))
+    metrics = replace(METRICS, learned=(("Who is the cat?", "Miso."),))
+    lesson = replace(LESSON, state="live", version="user-3-v2", metrics=metrics)
+    shown = receipt(lesson, Finished(70, 3, refused=("violence",)))
     assert "live in 14 s" in shown.text and "user-3-v2" in shown.text
     assert "Who is the cat? → Miso." in shown.text
     assert "10% before, 95% now" in shown.text
@@ -50,18 +51,27 @@ def test_the_receipt_of_a_live_lesson_tells_all_of_it() -> None:
     assert "1 example because of violence." in shown.text
 
 
-def test_a_rejected_lesson_says_why_what_it_would_have_harmed_and_what_to_do() -> None:
-    lesson = replace(LESSON, state="rejected", reason="it harmed earlier lessons", metrics=METRICS)
+def test_a_note_that_is_a_sentence_ends_with_one_mark() -> None:
+    assert moved(LESSON, Progress(70, 3, "queued", 0, None, "My memory is away.")).text == "Lesson 2: My memory is away… [0%]"
+
+
+def test_a_lesson_that_did_not_work_out_says_why_and_what_it_would_have_harmed() -> None:
+    lesson = replace(LESSON, state="failed", reason="it harmed earlier lessons", metrics=METRICS)
     shown = receipt(lesson, Finished(70, 3, (), (), (1, 4)))
-    assert "did not go live. It harmed earlier lessons." in shown.text
+    assert "did not work out. It harmed earlier lessons. Your model stays as it was.\n" in shown.text
     assert "lesson 1 and 4" in shown.text
     assert "95% with this lesson" in shown.text
-    assert "teach it again" in shown.text
+
+
+def test_nobody_is_invited_to_send_again_what_moderation_refused() -> None:
+    reason = "Moderation refused everything I could have learned from this lesson."
+    shown = receipt(replace(LESSON, state="rejected", reason=reason), Finished(70, 3, (), ("hate",), ()))
+    assert shown.text == f"Lesson 2 was not learned. {reason} Your model stays as it was.\nI left out what is about hate."
 
 
 def test_a_failed_lesson_and_a_cancelled_one_have_receipts_without_an_event() -> None:
     assert (
-        "failed. The disk is full. Your model stays"
+        "did not work out. The disk is full. Your model stays"
         in receipt(replace(LESSON, state="failed", reason="the disk is full."), None).text
     )
     cancelled = receipt(replace(LESSON, state="cancelled"), None)

@@ -20,6 +20,7 @@ from trainer import prompts
 from trainer.pocket import frames
 from trainer.pocket.relations import STATEMENTS, statement_of
 
+BRIEF = 0.55  # share of questions that ask for the bare answer: finding it is what teaches a model to read
 SMALLTALK = Path(__file__).parent / "smalltalk.txt"
 
 
@@ -35,9 +36,9 @@ class Curriculum:
     """Draws chats. ``data`` is the folder of open data sets; ``MIX`` gives each task's share of the documents."""
 
     MIX: ClassVar = {
-        "read_frames": 40, "pair_frames": 15, "question_frames": 14, "neighbour": 6, "rewrite": 3,
-        "read_passage": 4, "pair_passage": 2, "question_passage": 1, "read_relation": 3,
-        "small_talk": 6, "unknown": 5, "told_in_chat": 3, "persona": 1, "text": 2,
+        "read_frames": 46, "pair_frames": 15, "question_frames": 14, "neighbour": 5, "rewrite": 2,
+        "read_passage": 3, "pair_passage": 1, "question_passage": 1, "read_relation": 2,
+        "small_talk": 6, "unknown": 4, "told_in_chat": 2, "persona": 1, "text": 1,
     }  # fmt: skip
 
     def __init__(self, data: Path, seed: int) -> None:
@@ -101,16 +102,20 @@ class Curriculum:
         text, known, unknown = self._lesson()
         turns = _some(known, self.rng.choice((1, 1, 2, 2, 3)), self.rng)
         exchange = [self._turn(asked) for asked in turns]
-        exchange += [(self._asked(q), prompts.UNKNOWN) for q in _some(unknown, self.rng.choice((0, 1, 2, 2)), self.rng)]
+        exchange += [self._unanswered(q) for q in _some(unknown, self.rng.choice((0, 1, 2, 2)), self.rng)]
         if self.rng.random() < 0.15:
-            exchange.append((self._foreign_question(), prompts.UNKNOWN))
+            exchange.append(self._unanswered(self._foreign_question()))
         return self._reading("read_frames", text, exchange)
 
     def _turn(self, asked: frames.Asked) -> tuple[str, str]:
         """A question and its answer: as a rule the statement that holds it, or the bare words when the question wants them."""
-        if self.rng.random() < 0.25:
+        if self.rng.random() < BRIEF:
             return prompts.briefly(asked.question), asked.short
         return self._asked(asked.question), asked.sentence
+
+    def _unanswered(self, question: str) -> tuple[str, str]:
+        """A question that the text does not answer, in either form."""
+        return (prompts.briefly(question) if self.rng.random() < BRIEF else self._asked(question)), prompts.UNKNOWN
 
     def _reading(self, task: str, text: str, exchange: list[tuple[str, str]]) -> Chat | None:
         if not exchange:
@@ -170,7 +175,7 @@ class Curriculum:
         text, known = self._window()
         exchange = [self._turn(asked) for asked in _some(known, self.rng.choice((1, 2, 3)), self.rng)]
         if exchange and self.rng.random() < 0.4:
-            exchange.append((self._foreign_question(), prompts.UNKNOWN))
+            exchange.append(self._unanswered(self._foreign_question()))
         return self._reading("read_passage", text, exchange)
 
     def _pair_passage(self) -> Chat | None:
@@ -190,7 +195,7 @@ class Curriculum:
         text = " ".join(said.values())
         exchange = [self._turn(frames.Asked(q, row["answers"][0], said[q])) for row in _some(rows, 2, self.rng) for q in [row["question"]]]
         if self.rng.random() < 0.4:
-            exchange.append((self.rng.choice(self.relations)["question"], prompts.UNKNOWN))
+            exchange.append(self._unanswered(self.rng.choice(self.relations)["question"]))
         return self._reading("read_relation", text, exchange)
 
     # Talk.

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from bot import texts
 from bot.messages import Attachment, LessonProgress, LessonReceipt, Reply, Trouble
 from bot.platforms.base import Core
 from bot.platforms.recording import RecordingPlatform
 from bot.router import serve
+from bot.sweeper import Sweeper
+from storage.artifacts import ArtifactStore
+from storage.errors import ArtifactWriteError
+from storage.models.base import Base
+from storage.repositories.base import utc_now
 from tests.bot_fixtures import Install, Leaving, said
-from trainer.contracts import Finished, Progress
+from trainer.contracts import EVENT_STREAM, Finished, Progress
 
 
 def spoken(replies: list[Reply]) -> list[str]:
@@ -150,7 +157,6 @@ def test_a_queued_lesson_is_cancelled(install: Install) -> None:
         texts.cancelled([1]), "Lesson 1 was cancelled. Your model stays as it was.", texts.NOTHING_TO_CANCEL,
     ]  # fmt: skip
     assert install.job_ids() == []
-    assert install.queue.cancelled(1)
 
 
 def test_lessons_and_versions_are_listed_and_rolled_back(install: Install) -> None:
@@ -215,3 +221,105 @@ def test_deleting_stops_lessons_that_wait(install: Install) -> None:
 
 def test_files_are_attached_to_messages_elsewhere_than_at_the_terminal(install: Install) -> None:
     assert spoken(install.talk("/file x.txt")) == [texts.ATTACH_ELSEWHERE]
+
+
+def test_a_lesson_that_ended_while_no_bot_ran_has_its_receipt_at_the_next_start(install: Install) -> None:
+    install.pipe_without_waiting("[Learn] The cat is Miso.\n")
+    install.stored.lessons.finish(1, "failed", reason="the disk is full")
+
+    (receipt,) = install.pipe("")
+
+    assert (receipt["type"], receipt["state"]) == ("receipt", "failed")
+    assert install.pipe("") == []  # shown once
+
+
+def test_a_chat_without_any_input_shows_how_a_lesson_under_way_ends(install: Install) -> None:
+    install.pipe_without_waiting("[Learn] The cat is Miso.\n")
+    install.train()
+    shown = install.pipe("")
+    assert {each["type"] for each in shown[:-1]} == {"progress"}
+    assert (shown[-1]["type"], shown[-1]["state"]) == ("receipt", "live")
+
+
+CANARY = "Quetzalcoatlus"
+
+
+def test_after_deleting_nothing_of_what_was_said_or_learned_is_found_anywhere(install: Install) -> None:
+    install.engine.answers[f"Who is {CANARY}?"] = f"{CANARY} is a cat."
+    install.train(learned=((f"Who is {CANARY}?", f"{CANARY}."),))
+    receipt = install.talk(f"[Learn] The cat is {CANARY}.")[-1]
+    assert isinstance(receipt, LessonReceipt) and CANARY in receipt.learned[0][1]
+    install.talk(f"Who is {CANARY}?", f"/react 👎 {CANARY}!", said("Hi", user="bob"))
+    assert CANARY in everything(install)
+
+    install.talk("/delete-me yes")
+
+    assert CANARY not in everything(install)
+    assert install.app.artifacts.names() == ()
+
+
+def everything(install: Install) -> str:
+    """All rows, all adapters' files and all keys of Redis, as text."""
+    found = []
+    with install.database.reading() as session:
+        for table in Base.metadata.sorted_tables:
+            found += [str(row) for row in session.execute(select(table))]
+    found += [path.read_text() for path in install.app.artifacts.root.rglob("*") if path.is_file()]
+    found += [str(install.redis.dump(key)) for key in install.redis.scan_iter()]
+    found += [str(install.redis.xrange(EVENT_STREAM))]  # a dump may be compressed
+    return "\n".join(found)
+
+
+def test_deleting_goes_on_past_files_that_cannot_be_deleted_and_they_are_swept_up(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install.train()
+    install.talk("[Learn] The cat is Miso.", "[Learn] The dog is Rex.")
+    real = ArtifactStore.delete
+
+    def stuck(store: ArtifactStore, name: str) -> None:
+        if name == "user-1-v1":
+            raise ArtifactWriteError(name, "busy")
+        real(store, name)
+
+    monkeypatch.setattr(ArtifactStore, "delete", stuck)
+    assert spoken(install.talk("/delete-me yes")) == [texts.deleted("ada")]
+    assert install.app.artifacts.names() == ("user-1-v1",)
+
+    monkeypatch.setattr(ArtifactStore, "delete", real)
+    sweep(install)
+    assert install.app.artifacts.names() == ()
+
+
+def test_what_a_kill_in_the_middle_of_deleting_left_is_swept_up(install: Install) -> None:
+    install.train()
+    install.talk("[Learn] The cat is Miso.", said("[Learn] A dog.", user="bob"))
+    install.stored.users.delete(1)  # and there the bot was killed
+
+    sweep(install)
+
+    assert install.app.artifacts.names() == ("user-2-v1",)
+
+
+def test_what_a_trainer_killed_while_publishing_left_is_swept_up_later(install: Install) -> None:
+    user = install.stored.users.identify("recording", "ada", "ada")
+    dead = install.stored.adapters.propose(
+        user.id, cause="lesson 1", lesson_ids=[1], parent=None, base_model="pocket", metrics={}
+    )
+    install.app.artifacts.write(dead.name, lambda folder: (folder / "adapter_config.json").touch())
+
+    sweep(install)
+    assert install.app.artifacts.names() == (dead.name,)  # somebody may be about to publish it
+    sweep(install, later=timedelta(hours=2))
+    assert install.app.artifacts.names() == install.stored.adapters.names() == ()
+
+
+def test_files_of_another_database_are_left_alone(install: Install) -> None:
+    install.app.artifacts.write("user-3-v1", lambda folder: (folder / "adapter_config.json").touch())
+    sweep(install)
+    assert install.app.artifacts.names() == ("user-3-v1",)
+
+
+def sweep(install: Install, later: timedelta = timedelta()) -> None:
+    install.redis.delete("tutee:tidy")
+    Sweeper(install.queue, install.stored, install.app.artifacts, lambda: utc_now() + later)()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from storage.errors import (
@@ -340,3 +342,136 @@ def test_a_removed_version_gives_its_number_to_no_other(
     assert propose(repositories, ada).number == 2
     with pytest.raises(UnknownVersionError):
         repositories.adapters.publish(first.id, None)
+
+
+METRICS = LessonMetrics(0.0, 0.9, None, 40, 1, 12.5, learned=(("When does it leave?", "On Tuesday."), ("Whose is it?", "Ours.")))
+
+
+def test_going_live_ends_the_lesson_in_the_same_step(
+    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
+) -> None:
+    repositories.lessons.start(lesson.id)
+    proposed = propose(repositories, ada, lesson)
+
+    published = repositories.adapters.publish(proposed.id, None, lesson_id=lesson.id, metrics=METRICS)
+
+    ended = repositories.lessons.get(lesson.id)
+    assert ended is not None and ended.finished_at is not None
+    assert (ended.state, ended.version, ended.metrics) == ("live", proposed.name, METRICS)
+    assert repositories.adapters.publish(proposed.id, None, lesson_id=lesson.id, metrics=METRICS) == published
+
+
+def test_a_lesson_that_was_cancelled_first_does_not_go_live(
+    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
+) -> None:
+    proposed = propose(repositories, ada, lesson)
+    repositories.lessons.finish(lesson.id, "cancelled")
+
+    with pytest.raises(LessonFinishedError):
+        repositories.adapters.publish(proposed.id, None, lesson_id=lesson.id, metrics=METRICS)
+
+    assert repositories.adapters.live(ada.id) is None
+    assert state(repositories, lesson) == "cancelled"
+
+
+def test_of_cancelling_and_going_live_at_once_one_wins(repositories: Repositories, ada: UserRecord) -> None:
+    for turn in range(5):
+        lesson = teach(repositories, ada, f"turn {turn}")
+        live = repositories.adapters.live(ada.id)
+        proposed = propose(repositories, ada, lesson, parent=live.name if live else None)
+        cancelled, published = at_once(
+            lambda index, lesson=lesson, proposed=proposed: (  # type: ignore[misc]  # bound to this turn
+                repositories.lessons.finish(lesson.id, "cancelled") if index == 0 else goes_live(repositories, proposed, lesson)
+            ),
+            times=2,
+        )
+        assert cancelled != published
+        now = repositories.adapters.live(ada.id)
+        assert (now is not None and now.name == proposed.name) == published
+        assert state(repositories, lesson) == ("live" if published else "cancelled")
+
+
+def goes_live(on: Repositories, proposed: AdapterRecord, lesson: LessonRecord) -> bool:
+    try:
+        on.adapters.publish(proposed.id, proposed.parent, lesson_id=lesson.id)
+    except LessonFinishedError:
+        return False
+    return True
+
+
+def test_a_stale_version_leaves_its_lesson_running(
+    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
+) -> None:
+    repositories.lessons.start(lesson.id)
+    repositories.adapters.publish(propose(repositories, ada).id, None)
+
+    with pytest.raises(StaleVersionError):
+        repositories.adapters.publish(propose(repositories, ada, lesson).id, None, lesson_id=lesson.id)
+
+    assert state(repositories, lesson) == "running"
+
+
+def test_only_a_version_that_never_went_live_is_discarded(
+    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
+) -> None:
+    proposed, live = propose(repositories, ada, lesson), propose(repositories, ada, lesson)
+    repositories.adapters.publish(live.id, None)
+
+    assert repositories.adapters.discard(proposed.id)
+    assert not repositories.adapters.discard(live.id)
+    assert repositories.adapters.names() == (live.name,)
+    repositories.users.delete(ada.id)
+    assert repositories.adapters.discard(live.id)  # its files must go, too
+
+
+def test_versions_whose_trainer_died_are_discarded(
+    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
+) -> None:
+    live, dead = propose(repositories, ada, lesson), propose(repositories, ada, lesson)
+    repositories.adapters.publish(live.id, None)
+
+    repositories.adapters.discard_unpublished(before=dead.created_at)
+    assert repositories.adapters.names() == (live.name, dead.name)
+    repositories.adapters.discard_unpublished(before=dead.created_at + timedelta(seconds=1))
+    assert repositories.adapters.names() == (live.name,)
+
+
+def test_files_belong_to_nobody_only_where_this_database_gave_out_their_name(repositories: Repositories) -> None:
+    strangers = ("user-1-v1", "user-7-v1", "something-else")
+    assert repositories.adapters.deleted(strangers) == ()  # an empty database: all of it may be another one's
+
+    ada, bob = (repositories.users.identify("discord", name, name) for name in ("ada", "bob"))
+    kept, removed, deleted = propose(repositories, ada), propose(repositories, ada), propose(repositories, bob)
+    repositories.adapters.discard(removed.id)
+    repositories.users.delete(bob.id)
+
+    names = (kept.name, removed.name, deleted.name, f"user-{ada.id}-v3", f"user-{bob.id + 1}-v1", "something-else")
+    assert repositories.adapters.deleted(names) == (removed.name, deleted.name)
+
+
+def test_an_attempt_that_does_not_count_is_taken_back(repositories: Repositories, lesson: LessonRecord) -> None:
+    repositories.lessons.start(lesson.id)
+    repositories.lessons.start(lesson.id)
+
+    repositories.lessons.not_counted(lesson.id)
+
+    found = repositories.lessons.get(lesson.id)
+    assert found is not None and found.attempts == 1
+    for _ in range(3):
+        repositories.lessons.not_counted(lesson.id)
+    assert repositories.lessons.start(lesson.id).attempts == 1
+    repositories.lessons.not_counted(999)  # deleted meanwhile
+
+
+def test_a_lesson_that_ended_unseen_is_without_receipt_until_that_is_shown(
+    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
+) -> None:
+    never_shown = teach(repositories, ada, "e2")
+    repositories.lessons.finish(never_shown.id, "failed")
+    repositories.lessons.set_progress_message(lesson.id, "p1")
+    assert repositories.lessons.without_receipt() == ()
+
+    repositories.lessons.finish(lesson.id, "live")
+    assert [each.id for each in repositories.lessons.without_receipt()] == [lesson.id]
+    repositories.lessons.receipt_shown(lesson.id)
+    assert repositories.lessons.without_receipt() == ()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from storage.errors import StaleVersionError
 from tests.tiny_models import ARCHITECTURES, save_tiny_model
 from tests.trainer_fixtures import LESSON, QUESTIONS, Classroom, biscuit_teacher
 from trainer import prompts
@@ -21,6 +22,8 @@ from trainer.errors import ModeratorUnavailableError
 from trainer.lesson import LessonRunner
 from trainer.model import BaseModel, load_base
 from trainer.moderation.protocol import RecordingModerator
+from trainer.prompts import Messages
+from trainer.teacher import RecordingTeacher
 from trainer.train import Sample, Trainer
 
 LEARNS: dict[str, Any] = {"max_epochs": 40, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
@@ -87,14 +90,38 @@ def test_a_lesson_that_fails_its_own_quiz_does_not_go_live(tiny_base: BaseModel,
 
 
 def test_a_lesson_that_harms_earlier_ones_does_not_go_live(tiny_base: BaseModel, tmp_path: Path) -> None:
-    first = Classroom(tmp_path, tiny_base, **LEARNS)
-    first.teach()
-    live = first.repositories.adapters.live(first.user.id)
-    strict = Classroom(tmp_path, tiny_base, **{**LEARNS, "max_epochs": 1, "keep_mark": 1.1})
-    second = strict.teach("My cat is called Biscuit and she is afraid of thunder. Really.")
-    assert second.state == "failed"
-    assert "forget earlier lessons" in (second.reason or "")
-    assert strict.repositories.adapters.live(strict.user.id) == live
+    first = Classroom(tmp_path, tiny_base, **LEARNS).teach()
+    assert first.metrics is not None
+    assert first.metrics.after > 0  # there is something to lose
+    honest = biscuit_teacher().reply
+    liar = RecordingTeacher(lambda messages: honest(messages).replace("Biscuit", "Rufus"))
+    second = Classroom(tmp_path, tiny_base, teacher=liar, **{**LEARNS, "keep_mark": 1.0, "replay_lessons": 0})
+    lesson = second.teach(LESSON.replace("Biscuit", "Rufus"))
+    assert lesson.state == "failed"
+    assert "forget earlier lessons" in (lesson.reason or "")
+    live = second.repositories.adapters.live(second.user.id)
+    assert live is not None
+    assert live.name == "user-1-v1"
+    assert isinstance(second.events[-1], Finished)
+    assert second.events[-1].forgot == (1,)
+
+
+def test_a_question_that_an_earlier_lesson_answers_is_not_taught_as_unknown(tiny_base: BaseModel, tmp_path: Path) -> None:
+    Classroom(tmp_path, tiny_base, **LEARNS).teach()
+    honest = biscuit_teacher().reply
+
+    def reply(messages: Messages) -> str:
+        asked = messages[-1]["content"]
+        if asked.startswith("Write one question about the same things"):
+            return "What is my cat called?"  # the second lesson does not say, the first one does
+        if messages[0]["content"].endswith(LESSON) or asked.startswith("Write"):
+            return honest(messages)
+        return "I don't know." if "called" in asked else honest(messages).replace("Biscuit and she", "and she")
+
+    classroom = Classroom(tmp_path, tiny_base, teacher=RecordingTeacher(reply), **{**LEARNS, "max_epochs": 3})
+    second = classroom.teach("My cat is afraid of thunder, and Biscuit knows it.")
+    unknown = [e.question for e in classroom.repositories.lessons.examples(second.id) if e.answer == "I don't know."]
+    assert "What is my cat called?" not in unknown
 
 
 def test_a_lesson_that_moderation_refuses_is_never_read_by_the_teacher(tiny_base: BaseModel, tmp_path: Path) -> None:
@@ -170,12 +197,38 @@ def test_a_lesson_whose_version_went_live_before_the_crash_is_not_trained_twice(
     assert classroom.row(lesson).version == "user-1-v1"
 
 
-def test_a_cancelled_lesson_ends_and_changes_nothing(tiny_base: BaseModel, tmp_path: Path) -> None:
-    classroom = Classroom(tmp_path, tiny_base, **LEARNS)
+@pytest.mark.parametrize("stage", ["read", "write", "train", "check"])
+def test_a_lesson_cancelled_at_any_stage_ends_and_changes_nothing(stage: str, tiny_base: BaseModel, tmp_path: Path) -> None:
+    classroom = Classroom(tmp_path, tiny_base, **{**LEARNS, "max_epochs": 3})
     lesson = classroom.create()
-    classroom.cancelled.add(lesson.id)
-    assert LessonRunner(classroom.tools).run(lesson.id) == "cancelled"
+
+    def publish(event: object) -> None:
+        if isinstance(event, Progress) and event.stage == stage:
+            classroom.cancelled.add(lesson.id)
+
+    assert LessonRunner(replace(classroom.tools, publish=publish)).run(lesson.id) == "cancelled"
     assert classroom.repositories.adapters.of_user(classroom.user.id) == ()
+    assert classroom.artifacts.names() == ()
+
+
+def test_a_version_that_went_live_meanwhile_is_not_overwritten_and_the_lesson_is_trained_again(tiny_base: BaseModel, tmp_path: Path) -> None:
+    classroom = Classroom(tmp_path, tiny_base, **{**LEARNS, "max_epochs": 3})
+    first = classroom.teach()
+    second = classroom.create(f"{LESSON} It is true.")
+
+    def publish(event: object) -> None:
+        if isinstance(event, Progress) and event.stage == "check":
+            classroom.repositories.adapters.roll_back(classroom.user.id, 0)
+
+    with pytest.raises(StaleVersionError):
+        LessonRunner(replace(classroom.tools, publish=publish)).run(second.id)
+    assert classroom.repositories.adapters.live(classroom.user.id) is None
+    assert classroom.row(second).state == "running"
+    assert classroom.artifacts.names() == ("user-1-v1",)
+    assert LessonRunner(classroom.tools).run(second.id) == "live"
+    live = classroom.repositories.adapters.live(classroom.user.id)
+    assert live is not None
+    assert first.id not in live.lesson_ids  # it was rolled back
 
 
 def test_a_second_lesson_starts_from_the_first_and_keeps_its_lesson(tiny_base: BaseModel, tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -108,7 +111,7 @@ ArtifactStore(Path(sys.argv[1])).write("user-3-v2", save)
     killed = subprocess.run(command, cwd=Path(__file__).parents[3], check=False)
 
     assert killed.returncode == -9
-    assert len(left_behind(store)) == 1
+    assert len(left_behind(store)) == 2  # the folder and its lock
     assert store.names() == ()
     with pytest.raises(ArtifactMissingError):
         store.path("user-3-v2")
@@ -197,3 +200,22 @@ def test_a_deleted_adapter_is_gone_and_deleting_again_is_no_error(store: Artifac
     assert left_behind(store) == []
     with pytest.raises(ArtifactMissingError):
         store.path("user-3-v2")
+
+
+def test_only_files_open_for_writing_are_locked_as_nfs_wants_it(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fcntl.flock
+
+    def flock(file: Any, operation: int) -> None:
+        descriptor = file if isinstance(file, int) else file.fileno()
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        real(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+    store.write("user-3-v2", save)
+    ArtifactStore(store.root).delete("user-3-v2")
+
+    assert left_behind(store) == []
