@@ -31,7 +31,8 @@ _HOLDS: dict[Kind, str] = {
     "number": r"\d|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen"
     r"|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|dozen|half|once|twice|both|every|each|no|never|always"
     r"|daily|weekly|monthly|yearly|free|first|second|third|single|pair|couple|several|few)\b",
-    "time": r"\d|\b(\w+ven|one|two|three|four|five|six|eight|nine|ten|twelve|january|february|march|april|may|june|july|august|september|october|november"
+    "time": r"\d|\b(\w+ven|one|two|three|four|five|six|eight|nine|ten|twelve"
+    r"|january|february|march|april|may|june|july|august|september|october|november"
     r"|december|\w+days?|noon|midnight|mornings?|evenings?|nights?|afternoon|today|tomorrow|yesterday|week|weeks|weekend|weekends|month|months|year|years|hour|hours|minute|minutes"
     r"|spring|summer|autumn|fall|winter|easter|christmas|holiday|holidays|dawn|dusk|sunset|lunch|dinner|breakfast|daily|weekly|ago|before|after|until"
     r"|since|when|whenever|every|decade|century|moment|seconds?)\b",

@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--batch-tokens", type=int, default=8192)
     parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start-from", type=Path, metavar="FOLDER", help="a finished model to go on from, where there is no checkpoint")
     parser.add_argument("--processes", type=int, default=2, help="one thread each")
     parser.add_argument("--save-steps", type=int, default=250)
     arguments = parser.parse_args()
@@ -78,6 +79,8 @@ def pretrain(options: argparse.Namespace) -> None:
     One thread a process and one exchange of gradients a step: threads that meet at every operation stand still on a busy machine.
     """
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.start_from is not None:
+        PreTrainedTokenizerFast.from_pretrained(options.start_from).save_pretrained(options.out / "tokenizer")
     _tokenizer(options.out, options.data, options.seed)
     store = options.out / "rendezvous"
     store.unlink(missing_ok=True)
@@ -93,7 +96,7 @@ def _worker(rank: int, options: argparse.Namespace, store: Path) -> None:
     tokens = checkpoint["tokens"] if checkpoint else 0
     curriculum = Curriculum(options.data, options.seed + tokens + rank)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(options.out / "tokenizer")
-    model = _model(tokenizer)
+    model = _model(tokenizer) if options.start_from is None else LlamaForCausalLM.from_pretrained(options.start_from, dtype=torch.float32)
     master = [p.detach().clone() for p in model.parameters()]  # float32 masters of bfloat16 weights
     model.to(dtype=torch.bfloat16)  # type: ignore[call-arg]  # transformers' wrapper hides torch's keywords
     optimizers = _optimizers(model, master, options.rate, rank)
