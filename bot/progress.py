@@ -26,7 +26,7 @@ def receipt(lesson: LessonRecord, event: Finished | None) -> LessonReceipt:
     """How a finished lesson ended. The row says it; the event adds details, and may be missing after a restart."""
     refused, forgot = (event.refused, event.forgot) if event else ((), ())
     metrics = lesson.metrics
-    learned = (metrics.learned if metrics else ()) or (event.learned if event else ())
+    learned = metrics.learned if metrics else ()
     return LessonReceipt(
         lesson=lesson.number,
         kind=lesson.kind,

@@ -37,12 +37,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A lesson has ended; its row says how. ``learned`` are quiz questions it answers now and could not before, with the answer;
-    ``refused`` are the moderation categories of what was left out; ``forgot`` are numbers of earlier lessons it harmed."""
+    """A lesson has ended; its row says how, and what was learned. ``refused`` are the moderation categories of what was left out;
+    ``forgot`` are numbers of earlier lessons it harmed. No text of the user's: the stream outlives it."""
 
     lesson_id: int
     user_id: int
-    learned: tuple[tuple[str, str], ...] = ()
     refused: tuple[str, ...] = ()
     forgot: tuple[int, ...] = ()
 
@@ -73,7 +72,6 @@ def decode(text: str | bytes) -> Event:
     if kind is None:
         raise ValueError("not an event")
     if kind is Finished:
-        fields["learned"] = tuple((question, answer) for question, answer in fields["learned"])
         fields["refused"], fields["forgot"] = tuple(fields["refused"]), tuple(fields["forgot"])
     return kind(**fields)
 

@@ -98,8 +98,6 @@ class _Run:
         """All stages, in order."""
         lessons, adapters = self.tools.repositories.lessons, self.tools.repositories.adapters
         live = adapters.live(self.lesson.user_id)
-        if live is not None and self.lesson.id in live.lesson_ids:  # a crash came between publishing and telling
-            return self.end("live", None, version=live.name)
         self.enter("read")
         passages = instruction.read(self.lesson.text)
         self.enter("moderate")
@@ -154,15 +152,16 @@ class _Run:
                 examples=len([e for e in examples if e.role != "quiz"]),
                 refused=len(self.refused),
                 seconds=tools.clock() - self.began,
+                learned=_learned(before, after),
             )
             if after.known < settings.pass_mark:
-                return self.end("failed", "After training I still could not answer my own questions about it, so nothing was changed. "
+                return self.end("failed", "After training I still could not answer my own questions about it. "
                                 "Try saying it in one plain sentence.", metrics=metrics)  # fmt: skip
             if kept < settings.keep_mark:
-                return self.end("failed", "Learning this would have made me forget earlier lessons, so nothing was changed.",
+                return self.end("failed", "Learning this would have made me forget earlier lessons.",
                                 metrics=metrics, forgot=_harmed(earlier, had, has))  # fmt: skip
             self.stop_if_cancelled()
-            adapter = publish(
+            publish(
                 tools.repositories,
                 tools.artifacts,
                 trainer.save,
@@ -172,13 +171,10 @@ class _Run:
                 parent=live,
                 base_model=tools.base.name,
                 metrics={"before": before.known, "after": after.known, "unknown_kept": after.unknown_kept, "earlier_kept": kept},
+                lesson_id=self.lesson.id,
+                lesson_metrics=metrics,
             )
-        learned = tuple(
-            (example.question, reply)
-            for example, reply, was, now in zip(quiz, after.replies, before.right, after.right, strict=True)
-            if now and not was
-        )
-        return self.end("live", None, version=adapter.name, metrics=replace(metrics, seconds=tools.clock() - self.began), learned=learned)
+        return self.end("live", None)
 
     def samples(
         self, passages: Sequence[str], examples: Sequence[ExampleRecord], earlier: Sequence[TaughtLesson]
@@ -258,19 +254,18 @@ class _Run:
         state: LessonOutcome,
         reason: str | None,
         *,
-        version: str | None = None,
         metrics: LessonMetrics | None = None,
-        learned: tuple[tuple[str, str], ...] = (),
         categories: tuple[str, ...] = (),
         forgot: tuple[int, ...] = (),
     ) -> LessonOutcome:
-        """Record the end and tell it."""
-        self.tools.repositories.lessons.finish(self.lesson.id, state, reason=reason, version=version, metrics=metrics)
+        """Record the end, unless going live has done so, and tell it."""
         if state == "live":
             self.stage = "live"
             self.tell(100)
+        else:
+            self.tools.repositories.lessons.finish(self.lesson.id, state, reason=reason, metrics=metrics)
         refused = (*categories, *(example.refused_category or "" for example in self.refused))
-        self.tools.publish(Finished(self.lesson.id, self.lesson.user_id, learned, tuple(dict.fromkeys(refused)), forgot))
+        self.tools.publish(Finished(self.lesson.id, self.lesson.user_id, refused=tuple(dict.fromkeys(refused)), forgot=forgot))
         seconds = self.tools.clock() - self.began
         log.info("a lesson ended, lesson=%s user=%s state=%s seconds=%.1f", self.lesson.id, self.lesson.user_id, state, seconds)
         return state
@@ -282,6 +277,12 @@ def answerable(questions: Sequence[str], passages: Sequence[str], teacher: Teach
     asked = [(q, passage) for q, passage in asked if on_topic(q, passage)]
     replies = teacher.complete([prompts.chat([], q, passage) for q, passage in asked], temperature=0, max_tokens=16, seed=0)
     return {q for (q, _), reply in zip(asked, replies, strict=True) if not says_unknown(reply)}
+
+
+def _learned(before: Report, after: Report) -> tuple[tuple[str, str], ...]:
+    """Quiz questions that are answered now and were not before, with the answer."""
+    marks = zip(after.quiz, after.replies, before.right, after.right, strict=True)
+    return tuple((example.question, reply) for example, reply, was, now in marks if now and not was)
 
 
 def _earlier_quiz(earlier: Sequence[TaughtLesson]) -> list[ExampleRecord]:

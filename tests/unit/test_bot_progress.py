@@ -57,7 +57,7 @@ def test_a_note_that_is_a_sentence_ends_with_one_mark() -> None:
 
 def test_a_lesson_that_did_not_work_out_says_why_and_what_it_would_have_harmed() -> None:
     lesson = replace(LESSON, state="failed", reason="it harmed earlier lessons", metrics=METRICS)
-    shown = receipt(lesson, Finished(70, 3, (), (), (1, 4)))
+    shown = receipt(lesson, Finished(70, 3, forgot=(1, 4)))
     assert "did not work out. It harmed earlier lessons. Your model stays as it was.\n" in shown.text
     assert "lesson 1 and 4" in shown.text
     assert "95% with this lesson" in shown.text
@@ -65,7 +65,7 @@ def test_a_lesson_that_did_not_work_out_says_why_and_what_it_would_have_harmed()
 
 def test_nobody_is_invited_to_send_again_what_moderation_refused() -> None:
     reason = "Moderation refused everything I could have learned from this lesson."
-    shown = receipt(replace(LESSON, state="rejected", reason=reason), Finished(70, 3, (), ("hate",), ()))
+    shown = receipt(replace(LESSON, state="rejected", reason=reason), Finished(70, 3, refused=("hate",)))
     assert shown.text == f"Lesson 2 was not learned. {reason} Your model stays as it was.\nI left out what is about hate."
 
 
