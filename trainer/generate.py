@@ -168,7 +168,11 @@ def _cloze(known: Sequence[_Asked], settings: LessonSettings, rng: Random) -> li
 
 
 def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tuple[list[_Asked], list[_Asked]]:
-    """Those whose answer the teacher confirms with the passage before it, and those that it cannot answer from the passage."""
+    """Those whose answer the teacher confirms with the passage before it, and those that it cannot answer from the passage.
+
+    It confirms with the bare answer or within its own reply. A reply that is wrong or unfaithful where the bare answer is right (a small
+    model wavers) gives way to what it says to most questions with this answer, and else to the passage itself.
+    """
     brief = teacher.complete(
         [prompts.chat([], prompts.briefly(c.question), c.passage) for c in candidates], temperature=0, max_tokens=24, seed=seed
     )
@@ -180,9 +184,11 @@ def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tu
     known, unanswered = [], []
     for candidate, short, reply in zip(candidates, brief, full, strict=True):
         replies = right.get((candidate.passage, normal(candidate.answer)), Counter())
-        open_question = contains(candidate.question, candidate.answer)  # "What do you know about Biscuit?" has no short answer
-        if replies and (open_question or _same(short, candidate.answer)):  # a wavering teacher says what it says to most questions with this answer
-            known.append(replace(candidate, reply=reply if reply in replies else replies.most_common(1)[0][0]))
+        if reply in replies:
+            known.append(replace(candidate, reply=reply))
+        elif _same(short, candidate.answer):
+            usual = replies.most_common(1)
+            known.append(replace(candidate, reply=usual[0][0] if usual else switch_person(candidate.passage)))
         elif says_unknown(short) and says_unknown(reply):
             unanswered.append(candidate)
     return known, unanswered

@@ -17,8 +17,9 @@ Kind = Literal["number", "time", "colour", "person", "reason"]
 
 _CLOSE = Path(__file__).parent / "close_questions.txt"
 NO_TOPIC = re.compile(
-    r"(I|I'm|I've|We|My|Our|The|On|In|At|It|He|She|They|This|That|If|When|Since|For|After|Before|Every|Each|No|Don't|Please|Always|Never|Mr|Ms|Mrs|Dr"
-    r"|(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?|January|February|March|April|May|June|July|August|September|October|November|December).*"
+    r"I|I'm|I've|We|My|Our|The|On|In|At|It|He|She|They|This|That|If|When|Since|For|After|Before|Every|Each|No|Don't|Please|Always|Never|Mr|Ms|Mrs|Dr"
+    r"|(Since |On |In )?((Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?"
+    r"|January|February|March|April|May|June|July|August|September|October|November|December)( I\S*)?"
 )
 _ASKS: dict[Kind, str] = {
     "time": r"^(and |so )?when\b|\b(what|which) (time|day|days|date|month|year|weekday|season)\b|\bsince when\b|\bhow (long|soon)\b",
