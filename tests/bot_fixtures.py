@@ -32,7 +32,7 @@ from storage.repositories import Repositories
 from storage.session import Database
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE, Event, Finished, Progress
 from trainer.lease import connect
-from trainer.settings import LessonSettings, Settings
+from trainer.settings import ChatSettings, LessonSettings, Settings
 
 _numbers = itertools.count(1)
 
@@ -306,7 +306,7 @@ def terminal_process(folder: Path, redis_url: str, port: int) -> int:
 
 def _app(folder: Path, database: Database, queue: JobQueue, port: int) -> App:
     return App(
-        settings=Settings(data=folder, lesson=LessonSettings(max_characters=200)),
+        settings=Settings(data=folder, chat=ChatSettings(history=4), lesson=LessonSettings(max_characters=200)),
         repositories=Repositories.on(database),
         artifacts=ArtifactStore(folder / "adapters"),
         queue=queue,

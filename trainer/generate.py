@@ -137,8 +137,12 @@ def _about(passages: Sequence[str], rng: Random) -> list[_Asked]:
 
 
 def _faithful(reply: str, passage: str) -> bool:
-    """Whether a reply names and counts nothing that the passage does not, and misspells none of its names."""
+    """Whether a reply names and counts nothing that the passage does not, misspells none of its names, and does not go in circles."""
     told = f"{passage} {switch_person(passage)}"
+    words_said = normal(reply).split()
+    triples = Counter(zip(words_said, words_said[1:], words_said[2:], strict=False))
+    if any(count > 1 and not contains(told, " ".join(triple)) for triple, count in triples.items()):
+        return False
     if not all(contains(told, particular) for particular in _particulars(reply)):
         return False
     names, words = [n for n in _NAME.findall(passage) if len(n) > 3], set(told.lower().split())

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 # Percent of the whole lesson at which each stage begins.
 BEGINS: dict[Stage, int] = {"queued": 0, "read": 1, "moderate": 3, "write": 5, "screen": 45, "train": 48, "check": 92, "live": 100}
-REPLAYED_QUESTIONS = 16  # of ordinary chat, answered by the base, in every lesson's training
+REPLAYED_QUESTIONS = 8  # of ordinary chat, answered by the base, in every lesson's training
 ENOUGH = 0.85  # share of the quiz, of both kinds of question, at which training stops
 EARLIER_QUIZ = 40  # questions of earlier lessons at most in an examination
 

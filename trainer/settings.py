@@ -43,7 +43,7 @@ class ChatSettings:
     """``system_prompt`` opens every conversation (the pocket model needs none); ``history`` exchanges of it stay in the prompt."""
 
     system_prompt: str = ""
-    history: int = 4
+    history: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class LessonSettings:
 
     max_characters: int = 20_000
     samples: int = 48
-    questions: int = 24
-    neighbours: int = 12
+    questions: int = 36
+    neighbours: int = 6
     rank: int = 16
     rate: float | None = None
-    max_epochs: int = 14
+    max_epochs: int = 8
     distill_weight: float = 0.5
     replay_lessons: int = 40
     pass_mark: float = 0.6
