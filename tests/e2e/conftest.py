@@ -61,7 +61,6 @@ class Chat:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        eventually(lambda: not processes_of(self.data), "the end of all processes")
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -82,3 +81,4 @@ def chat(tmp_path: Path) -> Iterator[Callable[..., Chat]]:
     yield open_chat
     for each in opened:
         each.leaves()
+    eventually(lambda: not processes_of(tmp_path), "the end of all processes")
