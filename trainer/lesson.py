@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 # Percent of the whole lesson at which each stage begins.
 BEGINS: dict[Stage, int] = {"queued": 0, "read": 1, "moderate": 3, "write": 5, "screen": 45, "train": 48, "check": 92, "live": 100}
+REPLAYED_EXAMPLES = 48  # of earlier lessons, shared out among them, and at least 3 of each
 REPLAYED_QUESTIONS = 8  # of ordinary chat, answered by the base, in every lesson's training
 ENOUGH = 0.85  # share of the quiz, of both kinds of question, at which training stops
 EARLIER_QUIZ = 40  # questions of earlier lessons at most in an examination
@@ -141,7 +142,7 @@ class _Run:
         parent = tools.artifacts.path(live.name) if live and warm else None
         with Trainer(tools.base, settings, parent, samples) as trainer:
             before, had = examine(tools.base, quiz, system), examine(tools.base, earlier_quiz, system)  # as the live version answers
-            trainer.run(lambda: self.passes(examine(tools.base, quiz, system)), self.on_epoch)
+            trainer.run(lambda: self.passes(quiz, earlier_quiz, had), self.on_epoch)
             self.enter("check")
             after, has = examine(tools.base, quiz, system), examine(tools.base, earlier_quiz, system)
             kept = has.kept_of(had)
@@ -185,13 +186,13 @@ class _Run:
         samples = [_sample(example, passages, system) for example in examples if example.role in ("train", "neighbour")]
         rng = Random(settings.lesson.seed + self.lesson.number)
         replayed = rng.sample(list(earlier), min(settings.lesson.replay_lessons, len(earlier)))
-        each = 6 if len(replayed) <= 8 else 3
+        each = max(3, REPLAYED_EXAMPLES // max(1, len(replayed)))
         for taught in replayed:
             own = [example for example in taught.examples if example.role == "train" and example.refused_category is None]
             near = [example for example in taught.examples if example.role == "neighbour" and example.refused_category is None]
             now_known = answerable([example.question for example in near], passages, self.tools.teacher)
             near = [example for example in near if example.question not in now_known]
-            chosen = [*rng.sample(own, min(each, len(own))), *rng.sample(near, min(2, len(near)))]
+            chosen = [*rng.sample(own, min(each, len(own))), *rng.sample(near, min(max(2, each // 4), len(near)))]
             samples += [_sample(example, instruction.read(taught.lesson.text), system) for example in chosen]
         questions = [prompts.chat([], question, system=system) for question in chat_questions(rng, REPLAYED_QUESTIONS)]
         replies = self.tools.teacher.complete(questions, temperature=0, max_tokens=48, seed=settings.lesson.seed)
@@ -218,10 +219,14 @@ class _Run:
         verdicts = [verdict for verdict in self.tools.moderator.check(texts) if verdict.flagged]
         return tuple(dict.fromkeys(c for verdict in verdicts for c in verdict.categories or ("unspecified",)))
 
-    def passes(self, report: Report) -> bool:
-        """Whether the quiz is passed so well that more training would only cost time."""
+    def passes(self, quiz: Sequence[ExampleRecord], earlier_quiz: Sequence[ExampleRecord], had: Report) -> bool:
+        """Whether the quiz is passed so well, and so much of earlier lessons is there, that more training would only cost time."""
         self.stop_if_cancelled()
-        return min(report.known, report.unknown_kept) >= ENOUGH
+        system = self.tools.settings.chat.system_prompt
+        report = examine(self.tools.base, quiz, system)
+        if min(report.known, report.unknown_kept) < ENOUGH:
+            return False
+        return examine(self.tools.base, earlier_quiz, system).kept_of(had) >= max(ENOUGH, self.tools.settings.lesson.keep_mark)
 
     def enter(self, stage: Stage, note: str | None = None) -> None:
         """Begin a stage: recorded in the row, told to whoever watches."""
@@ -282,7 +287,7 @@ def answerable(questions: Sequence[str], passages: Sequence[str], teacher: Teach
 def _learned(before: Report, after: Report) -> tuple[tuple[str, str], ...]:
     """Quiz questions that are answered now and were not before, with the answer."""
     marks = zip(after.quiz, after.replies, before.right, after.right, strict=True)
-    return tuple((example.question, reply) for example, reply, was, now in marks if now and not was)
+    return tuple((e.question, reply) for e, reply, was, now in marks if now and not was and not says_unknown(e.answer))
 
 
 def _earlier_quiz(earlier: Sequence[TaughtLesson]) -> list[ExampleRecord]:
