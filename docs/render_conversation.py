@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
+
+from bot.texts import WAITING
 
 OUT = Path(__file__).parent / "conversation.svg"
 FIRST = ["Hello!", "What is my cat's name?", "[Learn] My cat is called Biscuit and she is afraid of thunder.", "/new", "What is my cat's name?"]
@@ -23,7 +26,8 @@ def main() -> None:
         draw(console, FIRST, talk(data, FIRST))
         console.print("[dim]$ make run   # the next day[/dim]")
         draw(console, AFTER_RESTART, talk(data, AFTER_RESTART))
-    OUT.write_text(console.export_svg(title="Tutee"), encoding="utf-8")
+    drawn = console.export_svg(title="Tutee")
+    OUT.write_text(re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL), encoding="utf-8")  # a reader's own fonts, no requests
 
 
 def talk(data: str, lines: list[str]) -> list[dict[str, str]]:
@@ -35,7 +39,8 @@ def talk(data: str, lines: list[str]) -> list[dict[str, str]]:
 
 def draw(console: Console, lines: list[str], events: list[dict[str, str]]) -> None:
     """What was said by turns; of a lesson, the last line of its progress and the receipt."""
-    replies = [event for event in events if event["type"] in ("answer", "receipt", "notice", "error")]
+    told = [event for event in events if event["type"] in ("answer", "receipt", "notice", "error")]
+    replies = [event for event in told if event["text"] != WAITING]  # said while the engine still starts
     for line, reply in zip(lines, replies, strict=True):
         console.print(f"[bold cyan]you[/bold cyan]    {line}", highlight=False)
         if reply["type"] == "receipt":
