@@ -42,11 +42,11 @@ def draw(console: Console, lines: list[str], events: list[dict[str, str]]) -> No
     told = [event for event in events if event["type"] in ("answer", "receipt", "notice", "error")]
     replies = [event for event in told if event["text"] != WAITING]  # said while the engine still starts
     for line, reply in zip(lines, replies, strict=True):
-        console.print(f"[bold cyan]you[/bold cyan]    {line}", highlight=False)
+        console.print(f"you › {line}", style="bold cyan", markup=False, highlight=False)
         if reply["type"] == "receipt":
             console.print("[green]Model updating… ████████████████████ [100%][/green]", highlight=False)
         for number, text in enumerate(reply["text"].splitlines()):
-            console.print(("[bold yellow]tutee[/bold yellow]  " if number == 0 else "       ") + text, highlight=False)
+            console.print(("tutee › " if number == 0 else "") + text.strip(), markup=False, highlight=False)
 
 
 if __name__ == "__main__":
