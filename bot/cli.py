@@ -183,7 +183,7 @@ def _db_upgrade(options: argparse.Namespace) -> int:
         DataFolder(settings.data).prepare()
     database = wiring.open_database(settings)
     wiring.upgrade(database)
-    print("The database is up to date.")  # noqa: T201
+    sys.stdout.write("The database is up to date.\n")
     return 0
 
 

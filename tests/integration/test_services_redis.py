@@ -83,8 +83,8 @@ def test_a_server_that_a_killed_predecessor_left_behind_is_replaced(server: Embe
 
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from bot.embedded_redis import EmbeddedRedis; root = Path(sys.argv[1]);"
-        "EmbeddedRedis(root / 'redis', root / 'redis.log').start(); print('up', flush=True); time.sleep(600)"
+        "import signal, sys; from pathlib import Path; from bot.embedded_redis import EmbeddedRedis; root = Path(sys.argv[1]);"
+        "EmbeddedRedis(root / 'redis', root / 'redis.log').start(); print('up', flush=True); signal.pause()"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True

@@ -19,7 +19,7 @@ SECRETS = {"engine.api_key", "moderation.openai_key"}
 def keys(kind: type[Any], prefix: str = "") -> set[str]:
     found = set()
     for name, hint in get_type_hints(kind).items():
-        found |= keys(hint, f"{prefix}{name}.") if dataclasses.is_dataclass(hint) else {prefix + name}  # type: ignore[arg-type]
+        found |= keys(hint, f"{prefix}{name}.") if dataclasses.is_dataclass(hint) else {prefix + name}  # type: ignore[arg-type]  # hints are types here
     return found
 
 
