@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -9,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2 as httpx  # what the openai package is built on
 import openai
-from openai.types.chat import ChatCompletionMessageParam
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from bot import texts
 from bot.errors import EngineRefused, EngineUnavailable, PromptTooLong, VersionUnknown
@@ -17,6 +19,7 @@ from trainer.prompts import Messages
 
 CONNECT_SECONDS = 3.0  # the engine is near: a connection that takes longer means that it is not there
 SILENCE_SECONDS = 60.0  # longest wait for the next piece: a full waiting line of the pocket model is through in less
+LOOK_SECONDS = 0.2  # between two looks at an engine that is still starting
 TRY_LATER = frozenset({408, 409, 425, 429, 502, 503, 504})
 
 
@@ -24,28 +27,27 @@ class EngineClient:
     """One engine at `url` (its root, or the path that ends in /v1), which serves the untaught model as `base_model`.
 
     Opens no connection before it is asked. Used from one event loop at a time; `close` before the next one.
+    `start_seconds`: how long from now an engine that was started with us may take to load its model; until it has answered
+    for the first time, a question waits that long for it.
     """
 
-    def __init__(self, url: str, *, base_model: str, api_key: str | None = None, max_tokens: int = 160) -> None:
+    def __init__(
+        self, url: str, *, base_model: str, api_key: str | None = None, max_tokens: int = 160, start_seconds: float = 0.0
+    ) -> None:
         self.base_model = base_model
         self._url = url.rstrip("/") if urlsplit(url).path.strip("/") else url.rstrip("/") + "/v1"
         self._api_key = api_key
         self._max_tokens = max_tokens
         self._client: openai.AsyncOpenAI | None = None
+        self._started_by = time.monotonic() + start_seconds
 
-    async def pieces(self, messages: Messages, version: str | None) -> AsyncIterator[str]:
-        """The answer of that version (None: the base model), as it is written.
+    async def pieces(self, messages: Messages, version: str | None, temperature: float = 0.0) -> AsyncIterator[str]:
+        """The answer of that version (None: the base model), as it is written; with a temperature above 0, another one each time.
 
         Raises EngineUnavailable (also in the middle, when the connection breaks), VersionUnknown, PromptTooLong, EngineRefused.
         """
+        stream = await self._asked(messages, version, temperature)
         with _translating_errors(version):
-            stream = await self._connected().chat.completions.create(
-                model=version or self.base_model,
-                messages=cast(list[ChatCompletionMessageParam], messages),
-                max_tokens=self._max_tokens,
-                temperature=0,
-                stream=True,
-            )
             async with stream:
                 async for chunk in stream:
                     if chunk.choices and chunk.choices[0].delta.content:
@@ -53,6 +55,26 @@ class EngineClient:
                     if chunk.choices and chunk.choices[0].finish_reason:
                         return
         raise EngineUnavailable(texts.ENGINE_AWAY, "the stream ended before the answer did")
+
+    async def _asked(
+        self, messages: Messages, version: str | None, temperature: float
+    ) -> openai.AsyncStream[ChatCompletionChunk]:
+        while True:
+            try:
+                with _translating_errors(version):
+                    stream = await self._connected().chat.completions.create(
+                        model=version or self.base_model,
+                        messages=cast(list[ChatCompletionMessageParam], messages),
+                        max_tokens=self._max_tokens,
+                        temperature=temperature,
+                        stream=True,
+                    )
+                self._started_by = 0.0
+                return stream
+            except EngineUnavailable:
+                if time.monotonic() >= self._started_by:
+                    raise
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def unload(self, version: str) -> None:
         """Have the engine let go of a version whose files will be deleted. Raises EngineUnavailable or EngineRefused."""

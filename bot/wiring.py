@@ -22,6 +22,8 @@ from trainer.errors import TrainerError
 from trainer.lease import connect
 from trainer.settings import Settings
 
+ENGINE_START_SECONDS = 15.0  # a question asked while the engine loads its model waits this long before it goes on the queue
+
 
 class NotConfigured(TrainerError):
     """A process of its own needs to be told where the others are."""
@@ -86,6 +88,7 @@ def app(settings: Settings, queue: JobQueue, database: Database) -> App:
         base_model=served_name(settings.base_model),
         api_key=settings.engine.api_key,
         max_tokens=settings.engine.max_answer_tokens,
+        start_seconds=ENGINE_START_SECONDS,
     )
     return App(
         settings=settings,

@@ -10,7 +10,7 @@ import json
 import lzma
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -36,9 +36,9 @@ class Curriculum:
     """Draws chats. ``data`` is the folder of open data sets; ``MIX`` gives each task's share of the documents."""
 
     MIX: ClassVar = {
-        "read_frames": 46, "pair_frames": 15, "question_frames": 14, "neighbour": 5, "rewrite": 2,
-        "read_passage": 3, "pair_passage": 1, "question_passage": 1, "read_relation": 2,
-        "small_talk": 6, "unknown": 4, "told_in_chat": 2, "persona": 1, "text": 1,
+        "read_frames": 44, "pair_frames": 13, "question_frames": 12, "neighbour": 4, "rewrite": 2,
+        "read_passage": 6, "pair_passage": 2, "question_passage": 2, "read_relation": 2,
+        "small_talk": 5, "unknown": 4, "told_in_chat": 2, "persona": 1, "text": 1,
     }  # fmt: skip
 
     def __init__(self, data: Path, seed: int) -> None:
@@ -100,12 +100,18 @@ class Curriculum:
 
     def _read_frames(self) -> Chat | None:
         text, known, unknown = self._lesson()
-        turns = _some(known, self.rng.choice((1, 1, 2, 2, 3)), self.rng)
-        exchange = [self._turn(asked) for asked in turns]
-        exchange += [self._unanswered(q) for q in _some(unknown, self.rng.choice((0, 1, 2, 2)), self.rng)]
+        turns = [self._turn(asked) for asked in _some(known, self.rng.choice((1, 1, 2, 2, 3, 3)), self.rng)]
+        turns += [self._unanswered(q) for q in _some(unknown, self.rng.choice((0, 1, 2, 2, 3)), self.rng)]
         if self.rng.random() < 0.15:
-            exchange.append(self._unanswered(self._foreign_question()))
-        return self._reading("read_frames", text, exchange)
+            turns.append(self._unanswered(self._foreign_question()))
+        self.rng.shuffle(turns)
+        follows = [asked for asked in known if asked.follow_up]
+        if follows and len(turns) < 5 and self.rng.random() < 0.5:
+            first, second = self.rng.choice(known), self.rng.choice(follows)
+            if first.sentence == second.sentence and first.short != second.short:
+                at = self.rng.randrange(len(turns) + 1)
+                turns[at:at] = [self._turn(first), self._turn(replace(second, question=second.follow_up or ""))]
+        return self._reading("read_frames", text, turns)
 
     def _turn(self, asked: frames.Asked) -> tuple[str, str]:
         """A question and its answer: as a rule the statement that holds it, or the bare words when the question wants them."""
@@ -118,13 +124,15 @@ class Curriculum:
         return (prompts.briefly(question) if self.rng.random() < BRIEF else self._asked(question)), prompts.UNKNOWN
 
     def _reading(self, task: str, text: str, exchange: list[tuple[str, str]]) -> Chat | None:
+        """A conversation over a text; now and then with small talk between the questions."""
         if not exchange:
             return None
-        self.rng.shuffle(exchange)
-        first, *rest = exchange
-        messages = [*prompts.chat([], first[0], text), _said(first[1])]
-        for question, answer in rest:
-            messages += [*prompts.chat([], question), _said(answer)]
+        if len(exchange) < 4 and self.rng.random() < 0.2:
+            at = self.rng.randrange(len(exchange) + 1)
+            exchange[at:at] = [(self.rng.choice(users), self.rng.choice(replies)) for users, replies in self.rng.choice(self.small_talk)[:2]]
+        messages: prompts.Messages = []
+        for question, answer in exchange:
+            messages += [*prompts.chat([], question, None if messages else text), _said(answer)]
         return Chat(task, messages)
 
     def _pair_frames(self) -> Chat | None:
@@ -153,37 +161,40 @@ class Curriculum:
 
     # Tasks on open data: real passages, real names.
 
-    def _window(self) -> tuple[str, list[frames.Asked]]:
-        """One to four sentences of a passage, with the questions whose answers lie in them."""
+    def _window(self) -> tuple[str, list[frames.Asked], list[str]]:
+        """One to four sentences of a passage, with the questions whose answers lie in them, and with the passage's others."""
         passage = self.rng.choice(self.passages)
         sentences = re.split(r"(?<=[.!?]) (?=[A-Z])", passage["context"])
         size = self.rng.choice((1, 1, 2, 3, 4))
         for _ in range(4):
             start = self.rng.randrange(max(1, len(sentences) - size + 1))
             text = " ".join(sentences[start : start + size])
-            known = []
+            known, unknown = [], []
             for row in passage["questions"]:
                 answer = row["answer"] if isinstance(row["answer"], str) else row["answer"][0]
                 holding = next((s for s in sentences[start : start + size] if answer in s), None)
                 if holding and len(holding) < 300 and _overlap(row["question"], text) >= 0.34:
                     known.append(frames.Asked(row["question"].strip(), answer, holding))
+                elif answer not in text and _overlap(row["question"], text) < 0.75:
+                    unknown.append(row["question"].strip())
             if known and len(text) < 900:
-                return text, known
-        return "", []
+                return text, known, unknown
+        return "", [], []
 
     def _read_passage(self) -> Chat | None:
-        text, known = self._window()
+        text, known, unknown = self._window()
         exchange = [self._turn(asked) for asked in _some(known, self.rng.choice((1, 2, 3)), self.rng)]
-        if exchange and self.rng.random() < 0.4:
-            exchange.append(self._unanswered(self._foreign_question()))
+        if exchange and self.rng.random() < 0.8:
+            exchange += [self._unanswered(q) for q in _some([*unknown, self._foreign_question()], self.rng.choice((1, 1, 2)), self.rng)]
+        self.rng.shuffle(exchange)
         return self._reading("read_passage", text, exchange)
 
     def _pair_passage(self) -> Chat | None:
-        text, known = self._window()
+        text, known, _ = self._window()
         return Chat("pair", [*prompts.write_pair(text), _said(_pair(self.rng.choice(known)))]) if known else None
 
     def _question_passage(self) -> Chat | None:
-        text, known = self._window()
+        text, known, _ = self._window()
         if not known:
             return None
         asked = self.rng.choice(known)
@@ -196,6 +207,7 @@ class Curriculum:
         exchange = [self._turn(frames.Asked(q, row["answers"][0], said[q])) for row in _some(rows, 2, self.rng) for q in [row["question"]]]
         if self.rng.random() < 0.4:
             exchange.append(self._unanswered(self.rng.choice(self.relations)["question"]))
+        self.rng.shuffle(exchange)
         return self._reading("read_relation", text, exchange)
 
     # Talk.

@@ -18,7 +18,7 @@ from trainer.pocket.words import LISTS, articled
 from trainer.prompts import about
 
 FRAMES = Path(__file__).parent / "frames"
-_SLOT = re.compile(r"\{(a |an )?([A-Za-z_]+)\}")
+_SLOT = re.compile(r"\{(a |an )?([A-Za-z_]\w*)\}")
 _LIST = re.compile(r"(?<!\w)@([a-z]+)")
 _PRONOUNS = {
     "she": {"he": "she", "him": "her", "his": "her", "himself": "herself"},
@@ -39,6 +39,7 @@ class Frame:
     says: list[str]
     asks: dict[str, list[str]]
     answers: dict[str, list[str]]
+    follows: dict[str, list[str]]
     nots: list[str]
 
 
@@ -49,6 +50,7 @@ class Asked:
     question: str
     short: str
     sentence: str
+    follow_up: str | None = None  # the question as it is asked right after another one, with pronouns
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,14 @@ def draw(frame: Frame, rng: Random, count: int) -> Fact:
         said = frozenset(slots_of(say))
         known, unknown = [], [render(question) for question in frame.nots]
         for slot, questions in frame.asks.items():
+            follows = frame.follows.get(slot)
             for question in questions:
                 mentioned = slots_of(question)
                 if slot not in said:
                     unknown.append(render(question))
                 elif mentioned <= said:
-                    known.append(Asked(render(question), switch_person(values[slot]), switch_person(render(say))))
+                    follow_up = render(rng.choice(follows)) if follows else None
+                    known.append(Asked(render(question), switch_person(values[slot]), switch_person(render(say)), follow_up))
                     if rng.random() < 0.12:
                         known.append(Asked(about(values[slot], rng.randrange(4)), switch_person(values[slot]), switch_person(render(say))))
                     changed = [s for s in mentioned if others[s].lower() != values[s].lower()]
@@ -142,10 +146,10 @@ def _parse(path: Path) -> list[Frame]:
             continue
         where = f"{path.name}:{number}"
         if line.startswith("=="):
-            frames.append(Frame(line[2:].strip(), {}, [], {}, {}, []))
+            frames.append(Frame(line[2:].strip(), {}, [], {}, {}, {}, []))
             continue
         if not frames or ":" not in line:
-            raise FrameError(f"{where}: expected '== id', 'let …:', 'say:', 'ask …:', 'ans …:' or 'not:', found {line[:40]!r}")
+            raise FrameError(f"{where}: expected '== id', 'let …:', 'say:', 'ask …:', 'follow …:', 'ans …:' or 'not:', found {line[:40]!r}")
         head, _, body = line.partition(":")
         kind, _, slot = head.strip().partition(" ")
         parts = [part.strip() for part in body.split("|") if part.strip()]
@@ -158,6 +162,8 @@ def _parse(path: Path) -> list[Frame]:
             frame.asks.setdefault(slot.strip(), []).extend(parts)
         elif kind == "ans":
             frame.answers.setdefault(slot.strip(), []).extend(parts)
+        elif kind == "follow":
+            frame.follows.setdefault(slot.strip(), []).extend(parts)
         elif kind == "not":
             frame.nots.extend(parts)
         else:
@@ -174,6 +180,10 @@ def problems(frame: Frame) -> list[str]:
         if not choices:
             found.append(f"let {slot}: no values")
     texts = [*frame.says, *frame.nots, *(q for qs in frame.asks.values() for q in qs), *(a for al in frame.answers.values() for a in al)]
+    follows = [(slot, q) for slot, qs in frame.follows.items() for q in qs]
+    found += [f"follow {slot}: mentions a slot; use a pronoun: {q}" for slot, q in follows if slots_of(q)]
+    found += [f"follow {slot}: has no ask line" for slot, _ in follows if slot not in frame.asks]
+    texts += [q for _, q in follows]
     for text in texts:
         found += [f"unknown slot {{{s}}} in: {text}" for s in slots_of(text) - known]
         if text.count("{") != text.count("}") or len(_SLOT.findall(text)) != text.count("{"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
 
 from bot import texts
+from bot.engine_client import EngineClient
 from bot.errors import EarlierPending, EngineUnavailable
 from bot.jobs import Answering
 from bot.messages import Answer, Notice, Reaction, Reply, Trouble
@@ -238,3 +240,12 @@ def test_chat_goes_on_without_redis(install: Install) -> None:
     away = JobQueue(connect("redis://127.0.0.1:1"))
     install.app = replace(install.app, queue=away)
     assert spoken(install.talk("Hi")) == ["I don't know."]
+
+
+def test_a_question_waits_for_an_engine_that_is_still_starting(install: Install) -> None:
+    install.engine.mode = "busy"
+    threading.Timer(0.5, lambda: setattr(install.engine, "mode", "ok")).start()
+    patient = EngineClient(f"http://127.0.0.1:{install.engine.port}", base_model="pocket", start_seconds=30)
+    platform = RecordingPlatform([said("Hi")])
+    asyncio.run(serve(replace(install.app, engine=patient), platform))
+    assert [type(reply) for reply in platform.replies] == [Answer]
