@@ -177,13 +177,12 @@ def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tu
     It confirms with the bare answer or within its own reply. A reply that is wrong or unfaithful where the bare answer is right (a small
     model wavers) gives way to what it says to most questions with this answer, and else to the passage itself.
     """
-    brief = teacher.complete(
-        [prompts.chat([], prompts.briefly(c.question), c.passage) for c in candidates], temperature=0, max_tokens=24, seed=seed
-    )
     full = teacher.complete([prompts.chat([], c.question, c.passage) for c in candidates], temperature=0, max_tokens=110, seed=seed)
+    brief = _bare_answers(candidates, full, teacher, seed)
     right: dict[tuple[str, str], Counter[str]] = {}
-    for candidate, reply in zip(candidates, full, strict=True):
-        if contains(switch_person(reply), switch_person(candidate.answer)) and _faithful(reply, candidate.passage):
+    for candidate, short, reply in zip(candidates, brief, full, strict=True):
+        agrees = prompts.ANSWER_FIRST not in reply or _same(short, candidate.answer)
+        if agrees and contains(switch_person(reply), switch_person(candidate.answer)) and _faithful(reply, candidate.passage):
             right.setdefault((candidate.passage, normal(candidate.answer)), Counter())[reply] += 1
     known, unanswered = [], []
     for candidate, short, reply in zip(candidates, brief, full, strict=True):
@@ -192,10 +191,25 @@ def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tu
             known.append(replace(candidate, reply=reply))
         elif _same(short, candidate.answer):
             usual = replies.most_common(1)
-            known.append(replace(candidate, reply=usual[0][0] if usual else switch_person(candidate.passage)))
+            known.append(replace(candidate, reply=usual[0][0] if usual else _plain_reply(candidate, full)))
         elif says_unknown(short) and says_unknown(reply):
             unanswered.append(candidate)
     return known, unanswered
+
+
+def _bare_answers(candidates: Sequence[_Asked], full: Sequence[str], teacher: Teacher, seed: int) -> list[str]:
+    """The short answer within each reply; asked for where the reply does not begin with it."""
+    short = [reply.partition(prompts.ANSWER_FIRST)[0] if prompts.ANSWER_FIRST in reply else None for reply in full]
+    asked = [prompts.chat([], prompts.briefly(c.question), c.passage) for c, found in zip(candidates, short, strict=True) if found is None]
+    replies = iter(teacher.complete(asked, temperature=0, max_tokens=24, seed=seed))
+    return [next(replies) if found is None else found for found in short]
+
+
+def _plain_reply(asked: _Asked, full: Sequence[str]) -> str:
+    """The passage as the reply to a question, in the teacher's form."""
+    statement = switch_person(asked.passage)
+    first = any(prompts.ANSWER_FIRST in reply for reply in full)
+    return prompts.answer_first(switch_person(asked.answer), statement) if first else statement
 
 
 def _neighbours(

@@ -10,6 +10,8 @@ Messages = list[dict[str, str]]
 UNKNOWN = "I don't know."
 """What the assistant says about what it was not taught; the quiz counts any answer that contains "don't know"."""
 
+ANSWER_FIRST = " – "
+
 
 def chat(history: Messages, question: str, taught: str | None = None, system: str = "") -> Messages:
     """A conversation turn, with at most one system message.
@@ -20,6 +22,11 @@ def chat(history: Messages, question: str, taught: str | None = None, system: st
     parts = [part for part in (system, f"The user taught you this:\n{taught}" if taught else "") if part]
     opening = [{"role": "system", "content": "\n\n".join(parts)}] if parts else []
     return [*opening, *history, {"role": "user", "content": question}]
+
+
+def about_quote(quoted: str, question: str) -> str:
+    """A question about somebody's words, as in a reply to a message."""
+    return f"{quoted}\n\n{question}"
 
 
 def write_pair(text: str) -> Messages:
@@ -45,6 +52,12 @@ def rewrite(text: str) -> Messages:
 def briefly(question: str) -> str:
     """A question that asks for the bare answer, without the sentence around it."""
     return f"{question} Answer in a few words."
+
+
+def answer_first(short: str, statement: str) -> str:
+    """How the pocket model answers: the bare answer, then the statement that holds it. Having to find the answer before it says
+    anything is what lets a small model notice that there is none."""
+    return f"{short}{ANSWER_FIRST}{statement}"
 
 
 def about(topic: str, form: int) -> str:

@@ -20,7 +20,7 @@ from trainer import prompts
 from trainer.pocket import frames
 from trainer.pocket.relations import STATEMENTS, statement_of
 
-BRIEF = 0.55  # share of questions that ask for the bare answer: finding it is what teaches a model to read
+BRIEF = 0.4  # share of questions that ask for the bare answer
 SMALLTALK = Path(__file__).parent / "smalltalk.txt"
 
 
@@ -114,10 +114,11 @@ class Curriculum:
         return self._reading("read_frames", text, turns)
 
     def _turn(self, asked: frames.Asked) -> tuple[str, str]:
-        """A question and its answer: as a rule the statement that holds it, or the bare words when the question wants them."""
+        """A question and its answer: the bare words, as a rule with the statement that holds them; to "What do you know about …?" that alone."""
         if self.rng.random() < BRIEF:
             return prompts.briefly(asked.question), asked.short
-        return self._asked(asked.question), asked.sentence
+        whole = asked.sentence if asked.short in asked.question else prompts.answer_first(asked.short, asked.sentence)
+        return self._asked(asked.question), whole
 
     def _unanswered(self, question: str) -> tuple[str, str]:
         """A question that the text does not answer, in either form."""

@@ -21,12 +21,13 @@ from torch.multiprocessing.spawn import spawn
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from trainer import prompts
 from trainer.pocket.curriculum import Chat, Curriculum
 from trainer.pocket.tokenizer import END, PAD, ROLES, train
 
 log = logging.getLogger("tutee.pretrain")
 PROMPT_SHARE, PROMPT_WEIGHT = 0.2, 0.6  # of what user and system say a fifth counts, at this weight: it teaches the language
-DECISION_WEIGHT = 4.0
+DECISION_WEIGHT, ANSWER_WEIGHT, COPY_WEIGHT = 4.0, 1.5, 0.4
 VOCABULARY = 4096
 MICRO_TOKENS = 2048  # of one forward pass: what stays in the processor's caches
 SHAPE: dict[str, Any] = {
@@ -172,13 +173,14 @@ def encode(chat: Chat, tokenizer: PreTrainedTokenizerFast, rng: Random) -> tuple
     """Token ids of a chat, as its template renders it, and the loss weight of each."""
     ids: list[int] = []
     weights: list[float] = []
+    dash = tokenizer(prompts.ANSWER_FIRST.rstrip(), add_special_tokens=False)["input_ids"][-1]
     end, opening = _id(tokenizer, END), {role: _id(tokenizer, token) for role, token in ROLES.items()}
     contents = tokenizer([m["content"] for m in chat.messages], add_special_tokens=False)["input_ids"]
     for message, content in zip(chat.messages, contents, strict=True):
         role = message["role"]
         ids += [opening[role], *content, end]
         if role == "assistant":
-            weights += [0.0, *_reply_weights(chat.task, len(content))]
+            weights += [0.0, *_reply_weights(chat.task, content, dash)]
         elif role == "text":
             weights += [0.0, *([0.5] * len(content)), 1.0]
         else:
@@ -186,12 +188,14 @@ def encode(chat: Chat, tokenizer: PreTrainedTokenizerFast, rng: Random) -> tuple
     return ids, weights
 
 
-def _reply_weights(task: str, length: int) -> list[float]:
+def _reply_weights(task: str, content: list[int], dash: int) -> list[float]:
     """Loss weights of a reply's tokens and its end. Where the model reads, the first token decides whether it knows: it counts most,
-    and the rest of a restated sentence, which is copied, least."""
-    if task.startswith("read") or task in ("unknown", "told_in_chat"):
-        return [DECISION_WEIGHT, *([1.0 if length <= 8 else 0.5] * length)]
-    return [1.0] * (length + 1)
+    the rest of the bare answer next, and the statement after the ``dash``, which is copied, least."""
+    if not (task.startswith("read") or task in ("unknown", "told_in_chat")):
+        return [1.0] * (len(content) + 1)
+    short = content.index(dash) if dash in content else len(content) if len(content) <= 8 else 0
+    rest = [ANSWER_WEIGHT if i <= short else COPY_WEIGHT for i in range(1, len(content) + 1)]
+    return [DECISION_WEIGHT, *rest]
 
 
 def _id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
