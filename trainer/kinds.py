@@ -65,10 +65,9 @@ def close_questions(passage: str, rng: Random, count: int) -> list[str]:
     """Up to ``count`` questions about things that a passage names, of kinds that it certainly does not answer."""
     topics, words = _topics(passage), set(normal(passage).split())
     forms = [form for form, kind, answered in _close() if not words & answered and (kind is None or not holds(passage, kind))]
-    if not topics:
-        return []
     rng.shuffle(forms)
-    return [form.format(topics[i % len(topics)]) for i, form in enumerate(forms[:count])]
+    forms = forms if topics else [form for form in forms if "{}" not in form]
+    return [form.format(topics[i % len(topics)] if topics else "") for i, form in enumerate(forms[:count])]
 
 
 def _topics(passage: str) -> list[str]:
