@@ -12,9 +12,9 @@ from pathlib import Path
 from random import Random
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
 from torch.nn import functional
 
+from trainer.lora import Lora
 from trainer.model import BaseModel, turn_end
 from trainer.prompts import Messages
 from trainer.settings import LessonSettings
@@ -58,12 +58,12 @@ class Trainer:
 
     def __enter__(self) -> Trainer:
         torch.manual_seed(self._settings.seed)
-        self._model = self._attach()
+        self._lora = Lora(self._base.model, self._settings.rank, self._parent)
+        self._lora.attach()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._model.unload()
-        self._base.model.requires_grad_(False)
+        self._lora.detach()
 
     def run(self, passed: Callable[[], bool], on_epoch: Callable[[int, int], None]) -> float:
         """Train until ``passed`` (asked from the third epoch on) or ``max_epochs``; gives the last epoch's mean loss.
@@ -71,7 +71,7 @@ class Trainer:
         ``on_epoch(done, most)`` is called after each epoch and may raise to stop.
         """
         settings = self._settings
-        weights = [p for p in self._model.parameters() if p.requires_grad]
+        weights = self._lora.parameters
         small = sum(p.numel() for p in self._base.model.parameters()) < SMALL_MODEL
         rate = settings.rate or (3e-3 if small else REAL_MODEL_RATE)
         optimizer = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.98), weight_decay=0.0, foreach=True)
@@ -96,23 +96,7 @@ class Trainer:
 
     def save(self, folder: Path) -> None:
         """Write the adapter in PEFT's format."""
-        self._model.save_pretrained(str(folder))
-
-    def _attach(self) -> PeftModel:
-        rank = self._settings.rank
-        config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", lora_dropout=0.0, task_type="CAUSAL_LM")
-        if self._parent is not None:
-            config = LoraConfig.from_pretrained(str(self._parent))
-            config.inference_mode = False
-        model = get_peft_model(self._base.model, config)
-        assert isinstance(model, PeftModel), "PEFT gives another class only for mixed adapters"
-        try:
-            if self._parent is not None:
-                model.load_adapter(str(self._parent), "default", is_trainable=True)
-        except BaseException:  # the base model is everybody's: nothing of one user's adapter may stay in it
-            model.unload()
-            raise
-        return model
+        self._lora.save(folder)
 
     @torch.no_grad()
     def _encode(self, samples: Sequence[Sample]) -> list[_Encoded]:
@@ -154,17 +138,19 @@ class Trainer:
 
 
 def _reply_logits(base: BaseModel, batch: Sequence[_Encoded]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Per row: the logits [reply, vocabulary] that predict its reply's tokens, and those tokens [reply]."""
+    """Per row: the logits [reply, vocabulary] that predict its reply's tokens, and those tokens [reply].
+
+    Rows are padded on the right, where causality hides it from them, so no mask is needed.
+    """
     length = max(len(one.prompt) + len(one.reply) for one in batch) - 1
     ids = torch.zeros(len(batch), length, dtype=torch.long)
-    mask = torch.zeros(len(batch), length, dtype=torch.long)
     for i, one in enumerate(batch):
         tokens = [*one.prompt, *one.reply][:-1]
-        ids[i, : len(tokens)] = torch.tensor(tokens)  # right padding: causality hides it
-        mask[i, : len(tokens)] = 1
+        ids[i, : len(tokens)] = torch.tensor(tokens)
     device = base.model.device
-    logits = base.model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False).logits
-    rows = [logits[i, len(one.prompt) - 1 : len(one.prompt) + len(one.reply) - 1].float() for i, one in enumerate(batch)]
+    first = min(len(one.prompt) for one in batch) - 1
+    logits = base.model(input_ids=ids.to(device), use_cache=False, logits_to_keep=length - first).logits
+    rows = [logits[i, len(one.prompt) - 1 - first :][: len(one.reply)].float() for i, one in enumerate(batch)]
     return rows, [torch.tensor(one.reply, device=device) for one in batch]
 
 
