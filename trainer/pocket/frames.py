@@ -104,14 +104,19 @@ def draw(frame: Frame, rng: Random, count: int) -> Fact:
                 elif mentioned <= said:
                     follow_up = render(rng.choice(follows)) if follows else None
                     known.append(Asked(render(question), switch_person(values[slot]), switch_person(render(say)), follow_up))
-                    if rng.random() < 0.12:
+                    if rng.random() < 0.12 and _is_thing(values[slot]):
                         known.append(Asked(about(values[slot], rng.randrange(4)), switch_person(values[slot]), switch_person(render(say))))
                     changed = [s for s in mentioned if others[s].lower() != values[s].lower()]
                     if changed and rng.random() < 0.3:
                         unknown.append(render(question, {**values, changed[0]: others[changed[0]]}))
-                        unknown += [about(others[changed[0]], rng.randrange(4))] if rng.random() < 0.2 else []
+                        unknown += [about(others[changed[0]], rng.randrange(4))] if rng.random() < 0.2 and _is_thing(others[changed[0]]) else []
         statements.append(Statement(render(say), said, known, unknown))
     return Fact(frame.name, statements)
+
+
+def _is_thing(value: str) -> bool:
+    """Whether one can ask "What do you know about …?" of a value: a name, a number, a noun, not "call Dmitri"."""
+    return " " not in value or not value[:1].islower() or value.split()[0] in ("a", "an", "the", "my", "our")
 
 
 def slots_of(text: str) -> set[str]:
@@ -135,7 +140,7 @@ def _render(text: str, values: dict[str, str], gender: str) -> str:
         return articled(value) if article else value
 
     filled = _SLOT.sub(fill, text)
-    return re.sub(r"(^|[.!?] )([a-z])", lambda m: m.group(1) + m.group(2).upper(), filled)
+    return re.sub(r"(^[\"'“]?|[.!?] [\"'“]?)([a-z])", lambda m: m.group(1) + m.group(2).upper(), filled)
 
 
 def _parse(path: Path) -> list[Frame]:
