@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from bot.engine_client import EngineClient
@@ -21,8 +22,14 @@ class LessonQueue(Protocol):
     Putting the same id on it again while its job is alive changes nothing. Rows are the truth: what could not be put on it is swept up later.
     """
 
-    def enqueue_lesson(self, lesson_id: int) -> bool:
-        """Have the lesson learned; True if it is newly queued."""
+    def enqueue_lesson(self, lesson_id: int, at: datetime | None = None) -> bool:
+        """Have the lesson learned, not before `at`; True if it is newly queued, or for that time."""
+
+    def enqueue_rebuild(self, rebuild_id: int) -> bool:
+        """Have the user's model rebuilt; True if it is newly queued."""
+
+    def cancel_rebuild(self, rebuild_id: int) -> bool:
+        """Take the rebuild off the queue; False as for lessons."""
 
     def enqueue_answer(self, exchange_id: int) -> bool:
         """Have the waiting message answered as soon as the engine can; True if it is newly queued."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import errno
 import importlib
 import logging
@@ -11,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -25,8 +27,8 @@ from trainer.settings import Settings, load
 log = logging.getLogger(__name__)
 
 ENGINE_PORT = 8642  # where `tutee engine` listens when nobody says otherwise
+LOOK_SECONDS = 0.5
 LEVELS = ("debug", "info", "warning", "error")
-PLATFORM_TOKENS = ("DISCORD_TOKEN", "SLACK_BOT_TOKEN")
 
 
 class NotPossible(TrainerError):
@@ -76,6 +78,9 @@ def _talk(options: argparse.Namespace, *, attach: bool, user: str, as_json: bool
     DataFolder(settings.data).prepare()
     if settings.engine.url is None:
         _with_base_model(settings)
+    with_platforms = not attach and (settings.discord.token or settings.slack.token) is not None
+    if with_platforms:
+        wiring.platforms(settings)  # what is wrong with their configuration is better said before anything is started
     _log_to_file(DataFolder(settings.data).log_file("tutee"), options)
     talking = threading.Event()
 
@@ -83,7 +88,9 @@ def _talk(options: argparse.Namespace, *, attach: bool, user: str, as_json: bool
         if talking.is_set():
             os.kill(os.getpid(), signal.SIGINT)
 
-    services = Services(settings, options=_passed_on(options), attach=attach, on_failure=interrupt)
+    services = Services(
+        settings, options=_passed_on(options), attach=attach, with_platforms=with_platforms, on_failure=interrupt
+    )
     try:
         services.start()
         database = wiring.open_database(services.settings)
@@ -91,6 +98,8 @@ def _talk(options: argparse.Namespace, *, attach: bool, user: str, as_json: bool
         talking.set()
         if services.failure is None:
             code = run_terminal(app, user=user, as_json=as_json, stdin=sys.stdin, stdout=sys.stdout)
+            while with_platforms and code == 0 and services.failure is None:
+                time.sleep(LOOK_SECONDS)  # the input has ended; who chats elsewhere goes on until Ctrl-C
         talking.clear()
         database.close()
     except KeyboardInterrupt:
@@ -105,13 +114,16 @@ def _talk(options: argparse.Namespace, *, attach: bool, user: str, as_json: bool
 
 
 def _bot(options: argparse.Namespace) -> int:
-    _settings(options)
-    if any(os.environ.get(name) for name in PLATFORM_TOKENS):
-        raise NotPossible("Discord and Slack are not part of this version yet. Use `tutee chat`, the terminal.")
-    raise NotPossible(
-        f"No platform is configured: none of {', '.join(PLATFORM_TOKENS)} is set, and this version does not have Discord "
-        "and Slack yet. Use `tutee chat`, the terminal."
-    )
+    from bot import wiring
+    from bot.router import serve_all
+
+    settings = _with_running(_settings(options))
+    platforms = wiring.platforms(settings)
+    queue = wiring.open_queue(settings)
+    database = wiring.open_database(settings)
+    wiring.upgrade(database)
+    asyncio.run(serve_all(wiring.app(settings, queue, database), platforms))
+    return 0
 
 
 def _worker(options: argparse.Namespace) -> int:

@@ -41,6 +41,11 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebuild:
+    """Train the model anew from all lessons."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rollback:
     """Answer from an earlier version again; 0 is the base model."""
 
@@ -77,7 +82,9 @@ class AttachFile:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """List the lessons."""
+    """List the lessons: those of one page, counted from 1, or (None) all."""
+
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +94,36 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop the lessons that are not finished."""
+    """Stop the lesson of this number, or (None) all that are not finished."""
+
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NewConversation:
     """Start another conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop writing the answer that is being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Answer the last question (or the one whose answer this replies to) once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """Tell what is stored and what is trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """For whoever runs the bot: how it is doing (""), or switch it "on" or "off"."""
+
+    what: Literal["", "on", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +144,8 @@ class Malformed:
 
 
 Command = (
-    Chat | Learn | React | Forget | Rollback | Compare | Export | DeleteMe | AttachFile
-    | Lessons | Model | Cancel | NewConversation | Agree | Help | Malformed
+    Chat | Learn | React | Forget | Rebuild | Rollback | Compare | Export | DeleteMe | AttachFile
+    | Lessons | Model | Cancel | NewConversation | Stop | Again | Privacy | Admin | Agree | Help | Malformed
 )  # fmt: skip
 
 
@@ -168,18 +199,42 @@ def _file(argument: str) -> Command:
     return AttachFile(path) if path else Malformed(texts.FILE_USAGE)
 
 
+def _lessons(argument: str) -> Command:
+    return Lessons(int(argument)) if re.fullmatch(r"[1-9]\d{0,5}", argument) else Lessons()
+
+
+def _cancel(argument: str) -> Command:
+    number = re.fullmatch(r"#?(\d{1,9})", argument)
+    return Cancel(int(number[1]) if number else None)
+
+
+def _admin(argument: str) -> Command:
+    match argument.lower():
+        case "" | "status":
+            return Admin("")
+        case "on" | "off" as what:
+            return Admin(what)
+        case _:
+            return Malformed(texts.ADMIN_USAGE)
+
+
 _COMMANDS: dict[str, Callable[[str], Command]] = {
     "/learn": Learn,
     "/react": _react,
     "/forget": _forget,
+    "/rebuild": lambda _: Rebuild(),
     "/rollback": _rollback,
     "/compare": _compare,
     "/export": lambda argument: Export(argument.strip("\"'") or None),
     "/delete-me": lambda argument: DeleteMe(argument.lower() == "yes"),
     "/file": _file,
-    "/lessons": lambda _: Lessons(),
+    "/lessons": _lessons,
     "/model": lambda _: Model(),
-    "/cancel": lambda _: Cancel(),
+    "/cancel": _cancel,
+    "/stop": lambda _: Stop(),
+    "/again": lambda _: Again(),
+    "/privacy": lambda _: Privacy(),
+    "/admin": _admin,
     "/new": lambda _: NewConversation(),
     "/agree": lambda _: Agree(),
     "/help": lambda _: Help(),

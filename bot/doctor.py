@@ -22,7 +22,7 @@ from rich.table import Table
 from rq import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import base_model, wiring
+from bot import base_model, texts, wiring
 from bot.data_folder import DataFolder
 from bot.embedded_redis import server_program
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
@@ -31,7 +31,7 @@ from trainer.settings import Settings
 
 LITTLE_SPACE = 2_000_000_000  # bytes: some hundred versions of the pocket model, or the download of a small real one
 BACKENDS = ("local", "openai")
-TOKENS = {"Discord": ("DISCORD_TOKEN",), "Slack": ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN")}
+TOKENS = {"Slack": ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN")}
 COLOURS = {"ok": "green", "note": "yellow", "broken": "bold red"}
 
 
@@ -60,7 +60,7 @@ def examine(settings: Settings, console: Console | None = None) -> int:
 
 def _findings(settings: Settings) -> Iterator[Finding]:
     checks: list[Callable[[Settings], Iterator[Finding]]] = [
-        _versions, _data_folder, _redis, _database, _base_model, _engine, _moderation, _platforms,
+        _versions, _data_folder, _redis, _database, _base_model, _engine, _moderation, _discord, _platforms,
     ]  # fmt: skip
     for check in checks:
         try:
@@ -178,6 +178,17 @@ def _moderation(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, "ok", f"bundled, refuses from {settings.moderation.threshold}")
     if not settings.moderation.backends:
         yield Finding("moderation", "broken", "No backend is configured, so nothing could be taught. Use `local`.")
+
+
+def _discord(settings: Settings) -> Iterator[Finding]:
+    if not settings.discord.token:
+        yield Finding("Discord", "ok", "not configured (DISCORD_TOKEN not set)")
+        return
+    if not settings.discord.terms_acknowledged:
+        yield Finding("Discord", "broken", texts.DISCORD_TERMS)
+    from bot.platforms.discord.checks import check
+
+    yield from check(settings.discord)
 
 
 def _platforms(_: Settings) -> Iterator[Finding]:

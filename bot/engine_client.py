@@ -14,7 +14,7 @@ import openai
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from bot import texts
-from bot.errors import EngineRefused, EngineUnavailable, PromptTooLong, VersionUnknown
+from bot.errors import EngineError, EngineRefused, EngineUnavailable, PromptTooLong, VersionUnknown
 from trainer.prompts import Messages
 
 CONNECT_SECONDS = 3.0  # the engine is near: a connection that takes longer means that it is not there
@@ -39,7 +39,7 @@ class EngineClient:
         self._api_key = api_key
         self._max_tokens = max_tokens
         self._client: openai.AsyncOpenAI | None = None
-        self._started_by = time.monotonic() + start_seconds
+        self._started_by = time.monotonic() + start_seconds if start_seconds else 0.0
 
     async def pieces(self, messages: Messages, version: str | None, temperature: float = 0.0) -> AsyncIterator[str]:
         """The answer of that version (None: the base model), as it is written; with a temperature above 0, another one each time.
@@ -75,6 +75,15 @@ class EngineClient:
                 if time.monotonic() >= self._started_by:
                     raise
                 await asyncio.sleep(LOOK_SECONDS)
+
+    async def is_ready(self) -> bool:
+        """Whether it would answer now."""
+        try:
+            with _translating_errors(None):
+                await self._connected().models.list(timeout=CONNECT_SECONDS)
+        except EngineError:
+            return False
+        return True
 
     async def unload(self, version: str) -> None:
         """Have the engine let go of a version whose files will be deleted. Raises EngineUnavailable or EngineRefused."""

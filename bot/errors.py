@@ -11,6 +11,10 @@ BotError                        carries `user_message`, written in bot/texts.py
 ├── AttachmentRefused           a file that is missing, unreadable or of a kind that cannot be taught
 ├── ExportFailed                the export's folder cannot be written
 ├── NothingThere                no such lesson, version or answer
+├── NotAllowed                  somebody else's card, a command for whoever runs the bot, or the bot is switched off
+├── PlatformRefused             a chat platform does not let the bot in
+├── TooMuch                     the day's messages or lessons are used up
+├── Stopped                     the user stopped an answer before it had begun
 └── EarlierPending              an earlier message of the conversation has to be answered first
 """
 
@@ -67,6 +71,22 @@ class ExportFailed(BotError):
 
 class NothingThere(BotError):
     """No such lesson, version or answer."""
+
+
+class NotAllowed(BotError):
+    """Somebody else's card, a command for whoever runs the bot, or the bot is switched off."""
+
+
+class PlatformRefused(BotError):
+    """A chat platform does not let the bot in."""
+
+
+class TooMuch(BotError):
+    """The day's messages or lessons are used up."""
+
+
+class Stopped(BotError):
+    """The user stopped an answer before it had begun."""
 
 
 class EarlierPending(BotError):

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
-import logging
 import shutil
+import zipfile
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bot import texts
 from bot.app import App
-from bot.errors import EngineError, ExportFailed
-from storage.errors import ArtifactError, ArtifactMissingError
+from bot.errors import ExportFailed
+from bot.messages import Attachment, Notice
+from bot.rebuilds import remove_versions
+from storage.errors import ArtifactMissingError
 from storage.records import UserRecord
-
-log = logging.getLogger(__name__)
 
 
 def export(app: App, user: UserRecord, directory: str | None, now: datetime) -> Path:
@@ -42,6 +43,29 @@ def export(app: App, user: UserRecord, directory: str | None, now: datetime) -> 
     return folder
 
 
+def package(app: App, user: UserRecord, limit: int) -> Notice:
+    """The same as one file to send, at most `limit` bytes; without the adapter's files where they make it too big.
+
+    Raises ExportFailed.
+    """
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "export"
+        folder.mkdir()
+        try:
+            _write_rows(app, user, folder)
+            rows = _zip(folder)
+            if user.live_version is not None:
+                shutil.copytree(app.artifacts.path(user.live_version), folder / user.live_version)
+            everything = _zip(folder)
+        except (OSError, ArtifactMissingError) as error:
+            why = (error.strerror or type(error).__name__) if isinstance(error, OSError) else error.user_message
+            raise ExportFailed(texts.export_not_packed(why.rstrip(".").lower())) from error
+    whole = len(everything) <= limit
+    text = texts.EXPORT_READY if whole else texts.EXPORT_WITHOUT_MODEL
+    file = Attachment(texts.FILE_OF_EXPORT, everything if whole else rows)
+    return Notice(text, owner=user.id, private=True, files=(file,))
+
+
 async def delete(app: App, user: UserRecord) -> None:
     """Stop the user's lessons and delete every row and adapter file of theirs; their name is free for a new beginning.
 
@@ -49,14 +73,18 @@ async def delete(app: App, user: UserRecord) -> None:
     """
     for lesson in await asyncio.to_thread(app.repositories.lessons.unfinished_of_user, user.id):
         await asyncio.to_thread(app.queue.cancel_lesson, lesson.id)
+    for rebuild in await asyncio.to_thread(app.repositories.rebuilds.unfinished_of_user, user.id):
+        await asyncio.to_thread(app.queue.cancel_rebuild, rebuild.id)
     # Rows go first: from then on nobody is answered by these versions, so the engine can let go of them, and then the files can go.
-    for name in await asyncio.to_thread(app.repositories.users.delete, user.id):
-        with suppress(EngineError):  # it is away, or never held this version
-            await app.engine.unload(name)
-        try:
-            await asyncio.to_thread(app.artifacts.delete, name)
-        except ArtifactError as error:
-            log.warning("an adapter could not be deleted yet, user=%s error=%s", user.id, error)
+    await remove_versions(app, await asyncio.to_thread(app.repositories.users.delete, user.id))
+
+
+def _zip(folder: Path) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder))
+    return packed.getvalue()
 
 
 def _write_rows(app: App, user: UserRecord, folder: Path) -> None:
@@ -72,6 +100,7 @@ def _write_rows(app: App, user: UserRecord, folder: Path) -> None:
     _write(folder / "examples.jsonl", examples)
     _write(folder / "versions.jsonl", map(asdict, stored.adapters.of_user(user.id)))
     _write(folder / "exchanges.jsonl", map(asdict, stored.exchanges.of_user(user.id)))
+    _write(folder / "rebuilds.jsonl", map(asdict, stored.rebuilds.of_user(user.id)))
     _write(folder / "feedback.jsonl", map(asdict, stored.feedback.of_user(user.id)))
 
 

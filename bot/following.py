@@ -1,4 +1,4 @@
-"""Follows lessons and waiting messages to their end, and shows every step where they came from."""
+"""Follows lessons, rebuilds and waiting messages to their end, and shows every step where they came from."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from bot import progress, texts
 from bot.app import App
 from bot.messages import Answer, LessonProgress, Notice
 from bot.platforms.base import ChatPlatform
+from bot.progress import Work
+from bot.rebuilds import remove_versions, removed_by
 from storage.errors import StorageError
-from storage.records import LessonRecord
-from trainer.contracts import Answered, Event, Finished, Progress
+from storage.records import LessonRecord, RebuildRecord
+from storage.repositories import Lessons, Rebuilds
+from trainer.contracts import Answered, Event, Finished, Progress, Rebuilding, Rebuilt
 
 log = logging.getLogger(__name__)
+
+_Key = tuple[str, int]  # what kind of work, and its row
 
 LOOK_SECONDS = 1.0  # how often rows are read for what no event told
 GRACE_SECONDS = 3.0  # how long a finished row waits for its event, which knows what was refused and what was harmed
@@ -25,9 +30,9 @@ GRACE_SECONDS = 3.0  # how long a finished row waits for its event, which knows 
 
 @dataclass(slots=True)
 class _Followed:
-    """A lesson and the message that shows it."""
+    """A lesson or rebuild and the message that shows it."""
 
-    lesson: LessonRecord
+    work: Work
     message_id: str
     shown: LessonProgress
     seen_finished_at: float | None = None
@@ -40,7 +45,7 @@ class Following:
         self._app = app
         self._platform = platform
         self._look_seconds = look_seconds
-        self._lessons: dict[int, _Followed] = {}
+        self._works: dict[_Key, _Followed] = {}
         self._exchanges: dict[int, str] = {}  # where each waiting message came from
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._idle = asyncio.Event()
@@ -62,18 +67,18 @@ class Following:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def lesson(self, lesson: LessonRecord) -> None:
-        """Show the lesson from here to its receipt."""
-        if lesson.id in self._lessons:
+    async def work(self, work: Work) -> None:
+        """Show the lesson or rebuild from here to its receipt."""
+        if _key(work) in self._works:
             return
-        shown = progress.begun(lesson)
-        if lesson.progress_message_id is None:
-            message_id = await self._platform.send(lesson.channel, shown)
-            await asyncio.to_thread(self._app.repositories.lessons.set_progress_message, lesson.id, message_id)
+        shown = progress.begun(work)
+        if work.progress_message_id is None:
+            message_id = await self._platform.send(work.channel, shown)
+            await asyncio.to_thread(self._rows(work).set_progress_message, work.id, message_id)
         else:
-            message_id = lesson.progress_message_id
-            await self._platform.edit(lesson.channel, message_id, shown)
-        self._lessons[lesson.id] = _Followed(lesson, message_id, shown)
+            message_id = work.progress_message_id
+            await self._platform.edit(work.channel, message_id, shown)
+        self._works[_key(work)] = _Followed(work, message_id, shown)
         self._note_idle()
         await self.look()  # it may have ended before it was followed
 
@@ -82,6 +87,10 @@ class Following:
         self._exchanges[exchange_id] = channel
         self._note_idle()
 
+    def waiting(self) -> list[int]:
+        """Ids of the followed lessons that wait for a time before they begin."""
+        return [each.work.id for each in self._works.values() if isinstance(each.work, LessonRecord) and each.work.begins_at]
+
     async def idle(self) -> None:
         """Wait until nothing is being learned or owed."""
         await self._idle.wait()
@@ -89,34 +98,42 @@ class Following:
     @property
     def busy(self) -> bool:
         """Whether something is being learned or owed."""
-        return bool(self._lessons or self._exchanges)
+        return bool(self._works or self._exchanges)
 
     async def look(self) -> None:
         """Read the rows of everything that is followed, and show what has ended."""
         now = asyncio.get_running_loop().time()
-        for followed in list(self._lessons.values()):
-            lesson = await asyncio.to_thread(self._app.repositories.lessons.get, followed.lesson.id)
-            if lesson is None:  # its user deleted everything
-                self._lessons.pop(followed.lesson.id, None)
-            elif lesson.is_finished:
+        for followed in list(self._works.values()):
+            work = await asyncio.to_thread(self._rows(followed.work).get, followed.work.id)
+            if work is None:  # its user deleted everything
+                self._works.pop(_key(followed.work), None)
+            elif work.is_finished:
                 followed.seen_finished_at = followed.seen_finished_at or now
-                if lesson.state == "cancelled" or now - followed.seen_finished_at >= GRACE_SECONDS:
-                    await self._end_lesson(lesson, None)
+                if work.state == "cancelled" or now - followed.seen_finished_at >= GRACE_SECONDS:
+                    await self._end_work(work, None)
         for exchange_id in list(self._exchanges):
             await self._end_exchange(exchange_id)
         self._note_idle()
 
     async def _resume(self) -> None:
         """Take up what was under way when the bot stopped, and tell how lessons ended that nobody has seen end."""
-        mine, lessons = self._platform, self._app.repositories.lessons
-        for lesson in await asyncio.to_thread(lessons.without_receipt):
+        mine, stored = self._platform, self._app.repositories
+        ended: list[Work] = list(await asyncio.to_thread(stored.lessons.without_receipt))
+        ended += await asyncio.to_thread(stored.rebuilds.without_receipt)
+        for work in ended:
+            if work.platform == mine.name and mine.serves(work.channel):
+                with _going_on("a receipt could not be shown"):
+                    await self._show_receipt(work, work.progress_message_id or "", None)
+        for lesson in await asyncio.to_thread(stored.lessons.unfinished):
             if lesson.platform == mine.name and mine.serves(lesson.channel):
-                await mine.edit(lesson.channel, lesson.progress_message_id or "", progress.receipt(lesson, None))
-                await asyncio.to_thread(lessons.receipt_shown, lesson.id)
-        for lesson in await asyncio.to_thread(lessons.unfinished):
-            if lesson.platform == mine.name and mine.serves(lesson.channel):
-                await asyncio.to_thread(self._app.queue.enqueue_lesson, lesson.id)
-                await self.lesson(lesson)
+                await asyncio.to_thread(self._app.queue.enqueue_lesson, lesson.id, lesson.begins_at)
+                with _going_on("a lesson could not be shown"):
+                    await self.work(lesson)
+        for rebuild in await asyncio.to_thread(stored.rebuilds.unfinished):
+            if rebuild.platform == mine.name and mine.serves(rebuild.channel):
+                await asyncio.to_thread(self._app.queue.enqueue_rebuild, rebuild.id)
+                with _going_on("a rebuild could not be shown"):
+                    await self.work(rebuild)
         for exchange in await asyncio.to_thread(self._app.repositories.exchanges.pending):
             if exchange.platform == mine.name and mine.serves(exchange.channel):
                 await asyncio.to_thread(self._app.queue.enqueue_answer, exchange.id)
@@ -131,17 +148,18 @@ class Following:
 
     async def _show(self, event: Event) -> None:
         match event:
-            case Progress():
-                followed = self._lessons.get(event.lesson_id)
+            case Progress() | Rebuilding():
+                followed = self._works.get(_key_of(event))
                 if followed is not None:
-                    shown = progress.moved(followed.lesson, event)
+                    shown = progress.moved(followed.work, event)
                     if shown != followed.shown:
                         followed.shown = shown
-                        await self._platform.edit(followed.lesson.channel, followed.message_id, shown)
-            case Finished():
-                lesson = await asyncio.to_thread(self._app.repositories.lessons.get, event.lesson_id)
-                if lesson is not None and lesson.is_finished:
-                    await self._end_lesson(lesson, event)
+                        await self._platform.edit(followed.work.channel, followed.message_id, shown)
+            case Finished() | Rebuilt():
+                followed = self._works.get(_key_of(event))
+                work = await asyncio.to_thread(self._rows(followed.work).get, followed.work.id) if followed is not None else None
+                if work is not None and work.is_finished:
+                    await self._end_work(work, event)
             case Answered():
                 await self._end_exchange(event.exchange_id)
 
@@ -151,11 +169,16 @@ class Following:
             with _going_on("rows could not be read"):
                 await self.look()
 
-    async def _end_lesson(self, lesson: LessonRecord, event: Finished | None) -> None:
-        followed = self._lessons.pop(lesson.id, None)
+    async def _end_work(self, work: Work, event: Finished | Rebuilt | None) -> None:
+        followed = self._works.pop(_key(work), None)
         if followed is not None:
-            await self._platform.edit(lesson.channel, followed.message_id, progress.receipt(lesson, event))
-            await asyncio.to_thread(self._app.repositories.lessons.receipt_shown, lesson.id)
+            await self._show_receipt(work, followed.message_id, event)
+
+    async def _show_receipt(self, work: Work, message_id: str, event: Finished | Rebuilt | None) -> None:
+        if isinstance(work, RebuildRecord):  # what it made nobody's is gone before it says so
+            await remove_versions(self._app, await asyncio.to_thread(removed_by, self._app, work))
+        await self._platform.edit(work.channel, message_id, progress.receipt(work, event))
+        await asyncio.to_thread(self._rows(work).receipt_shown, work.id)
 
     async def _end_exchange(self, exchange_id: int) -> None:
         exchange = await asyncio.to_thread(self._app.repositories.exchanges.get, exchange_id)
@@ -167,9 +190,13 @@ class Following:
         if exchange.state == "failed":
             await self._platform.send(channel, Notice(texts.GAVE_UP), exchange.inbound_message_id)
             return
-        shown = Answer(exchange.answer or "", exchange.version, exchange.seconds or 0.0)
+        shown = Answer(exchange.answer or "", exchange.version, exchange.seconds or 0.0, exchange.user_id)
         message_id = await self._platform.send(channel, shown, exchange.inbound_message_id)
         await asyncio.to_thread(self._app.repositories.exchanges.set_reply_message, exchange.id, message_id)
+
+    def _rows(self, work: Work) -> Lessons | Rebuilds:
+        stored = self._app.repositories
+        return stored.lessons if isinstance(work, LessonRecord) else stored.rebuilds
 
     def _note_idle(self) -> None:
         if self.busy:
@@ -186,6 +213,14 @@ class Following:
         except Exception:
             if not self._stop.is_set():  # else: the connection was closed while the thread was still waiting on it
                 raise
+
+
+def _key(work: Work) -> _Key:
+    return ("lesson" if isinstance(work, LessonRecord) else "rebuild"), work.id
+
+
+def _key_of(event: Progress | Finished | Rebuilding | Rebuilt) -> _Key:
+    return ("lesson", event.lesson_id) if isinstance(event, Progress | Finished) else ("rebuild", event.rebuild_id)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What users do with lessons: submit, list, cancel, forget, roll back. A row, then a job."""
+"""What users do with lessons: submit, list, cancel, roll back. A row, then a job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot import texts
 from bot.app import App
 from bot.errors import AttachmentRefused, ConsentMissing, LessonRefused, NothingThere
 from bot.messages import Attachment, InboundMessage
-from storage.errors import UnknownVersionError
+from storage.errors import UnknownVersionError, VersionRemovedError
 from storage.records import LessonRecord, UserRecord
 
 TEXT_FILES = (".txt", ".md")
@@ -35,9 +35,9 @@ class Teaching:
 
         Raises ConsentMissing, AttachmentRefused or LessonRefused.
         """
-        self._require_consent(user, message)
+        self.require_consent(user, message)
         material = _material(text, message.attachments)
-        self._require_teachable(material)
+        self.require_teachable(material)
         here = self._repositories.conversations.current(user.id, message.platform, message.channel)
         return self._repositories.lessons.create(
             user.id,
@@ -59,10 +59,10 @@ class Teaching:
         """Record the user's consent."""
         self._repositories.users.record_consent(user.id, texts.CONSENT_VERSION)
 
-    def cancel(self, user: UserRecord) -> tuple[LessonRecord, ...]:
-        """Stop all of the user's unfinished lessons; those that were stopped."""
+    def cancel(self, user: UserRecord, number: int | None = None) -> tuple[LessonRecord, ...]:
+        """Stop the user's unfinished lesson of that number, or all of them; those that were stopped."""
         unfinished = self._repositories.lessons.unfinished_of_user(user.id)
-        return tuple(lesson for lesson in unfinished if self._stop(lesson))
+        return tuple(lesson for lesson in unfinished if number in (None, lesson.number) and self._stop(lesson))
 
     def roll_back(self, user: UserRecord, number: int) -> str:
         """Make that version live (0: the base model); the sentence that says so. Raises NothingThere."""
@@ -70,12 +70,8 @@ class Teaching:
             return texts.rolled_back(self._repositories.adapters.roll_back(user.id, number))
         except UnknownVersionError as error:
             raise NothingThere(texts.no_such_version(number)) from error
-
-    def forget(self, user: UserRecord, number: int) -> str:
-        """What can be said about forgetting that lesson. Raises NothingThere."""
-        if self._repositories.lessons.by_number(user.id, number) is None:
-            raise NothingThere(texts.no_such_lesson(number))
-        return texts.FORGET_NOT_YET
+        except VersionRemovedError as error:
+            raise NothingThere(texts.version_removed(number, self._forgotten_of(user, number))) from error
 
     def overview(self, user: UserRecord) -> str:
         """The user's lessons with their states."""
@@ -87,20 +83,26 @@ class Teaching:
         numbers = {lesson.id: lesson.number for lesson in self._repositories.lessons.of_user(user.id)}
         return texts.model(self._repositories.adapters.live(user.id), published, numbers)
 
+    def _forgotten_of(self, user: UserRecord, number: int) -> list[int]:
+        known = {i for each in self._repositories.adapters.of_user(user.id) if each.number == number for i in each.lesson_ids}
+        return [each.number for each in self._repositories.lessons.of_user(user.id) if each.id in known and each.state == "forgotten"]
+
     def _stop(self, lesson: LessonRecord) -> bool:
         # The row first: a worker that has begun reads it at its next stage, whatever becomes of the job.
         stopped = self._repositories.lessons.finish(lesson.id, "cancelled")
         self._app.queue.cancel_lesson(lesson.id)
         return stopped
 
-    def _require_consent(self, user: UserRecord, message: InboundMessage) -> None:
+    def require_consent(self, user: UserRecord, message: InboundMessage) -> None:
+        """Raises ConsentMissing where the user has not agreed; the operator's consent is recorded."""
         if self._repositories.users.has_consent(user.id, texts.CONSENT_VERSION):
             return
         if not message.operator:
             raise ConsentMissing(texts.CONSENT)
         self.agree(user)
 
-    def _require_teachable(self, material: str) -> None:
+    def require_teachable(self, material: str) -> None:
+        """Raises LessonRefused for what is empty, no text or too long."""
         limit = self._app.settings.lesson.max_characters
         if not any(character.isalnum() for character in material):
             raise LessonRefused(texts.LESSON_EMPTY)

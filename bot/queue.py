@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from redis import Redis
@@ -21,11 +22,13 @@ from trainer.contracts import (
     EVENT_STREAM,
     LESSON_JOB,
     LESSON_QUEUE,
+    REBUILD_JOB,
     Event,
     answer_job_id,
     decode,
     lesson_job_id,
     publish,
+    rebuild_job_id,
 )
 from trainer.lease import Lease, answering
 
@@ -40,6 +43,11 @@ LESSON_RETRY = (2, 10, *[45] * 100)
 # After an hour and a half the job has failed, and the sweeper queues it afresh: a message is never given up.
 ANSWER_RETRY = (*[1] * 30, *[5] * 24, *[30] * 170)
 FAILED_JOB_S = 3600  # how long the traceback of a failed job can be looked up
+_JOBS: dict[str, tuple[str, Callable[[int], str]]] = {
+    LESSON_JOB: (LESSON_QUEUE, lesson_job_id),
+    REBUILD_JOB: (LESSON_QUEUE, rebuild_job_id),
+    ANSWER_JOB: (CHAT_QUEUE, answer_job_id),
+}
 ACTIVE = frozenset({JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED, JobStatus.DEFERRED})
 BLOCK_MS = 1000  # below the client's socket timeout of 5 s; also how soon `stop` is noticed
 LONGEST_PAUSE_S = 5.0
@@ -58,10 +66,21 @@ class JobQueue:
             name: Queue(name, connection=redis, serializer=JSONSerializer) for name in (LESSON_QUEUE, CHAT_QUEUE)
         }
 
-    def enqueue_lesson(self, lesson_id: int) -> bool:
-        """Have the lesson learned. False, and nothing changes, while its job waits or runs, or while Redis is away."""
+    def enqueue_lesson(self, lesson_id: int, at: datetime | None = None) -> bool:
+        """Have the lesson learned, not before `at`: a job that waits for its time waits for this one instead.
+
+        False, and nothing changes, while its job waits or runs, or while Redis is away.
+        """
         with _logging_outages("queue a lesson"):
+            if at is not None:
+                return self._enqueue_at(lesson_id, at)
             return self._enqueue(LESSON_QUEUE, LESSON_JOB, lesson_id, lesson_job_id(lesson_id))
+        return False
+
+    def enqueue_rebuild(self, rebuild_id: int) -> bool:
+        """Have the user's model rebuilt. False as for lessons."""
+        with _logging_outages("queue a rebuild"):
+            return self._enqueue(LESSON_QUEUE, REBUILD_JOB, rebuild_id, rebuild_job_id(rebuild_id))
         return False
 
     def enqueue_answer(self, exchange_id: int) -> bool:
@@ -72,12 +91,11 @@ class JobQueue:
 
     def cancel_lesson(self, lesson_id: int) -> bool:
         """Take the lesson off the queue. False: a worker may have it, and reads in the row, at its next step, that it has ended."""
-        with _logging_outages("cancel a lesson"):
-            job_id = lesson_job_id(lesson_id)
-            if job_id in self.waiting(LESSON_QUEUE):
-                self._delete(job_id)
-                return True
-        return False
+        return self._cancel(lesson_job_id(lesson_id))
+
+    def cancel_rebuild(self, rebuild_id: int) -> bool:
+        """Take the rebuild off the queue. False as for lessons."""
+        return self._cancel(rebuild_job_id(rebuild_id))
 
     def answering(self, exchange_id: int) -> Lease:
         """Hold this around an answer that is being streamed, so that the sweeper does not queue its message meanwhile."""
@@ -101,9 +119,9 @@ class JobQueue:
         ids = [*self._queues[queue].get_job_ids(), *self._queues[queue].scheduled_job_registry.get_job_ids()]
         return {str(job_id) for job_id in ids}
 
-    def enqueue_again(self, queue: str, row_id: int) -> None:
+    def enqueue_again(self, path: str, row_id: int) -> None:
         """Queue a job afresh that was found missing, whatever is left of it. Raises RedisError."""
-        path, name = (LESSON_JOB, lesson_job_id) if queue == LESSON_QUEUE else (ANSWER_JOB, answer_job_id)
+        queue, name = _JOBS[path]
         self._delete(name(row_id))
         self._enqueue(queue, path, row_id, name(row_id))
 
@@ -117,6 +135,25 @@ class JobQueue:
         )
         scheduler.prepare_registries(self._queues)
         scheduler.enqueue_scheduled_jobs()
+
+    def _enqueue_at(self, lesson_id: int, at: datetime) -> bool:
+        job_id = lesson_job_id(lesson_id)
+        if self._status(job_id) is JobStatus.SCHEDULED:
+            self._delete(job_id)
+        if at <= datetime.now(UTC):
+            return self._enqueue(LESSON_QUEUE, LESSON_JOB, lesson_id, job_id)
+        try:
+            self._queues[LESSON_QUEUE].enqueue_at(at, LESSON_JOB, args=(lesson_id,), **_options(LESSON_QUEUE, job_id))
+        except DuplicateJobError:
+            return False
+        return True
+
+    def _cancel(self, job_id: str) -> bool:
+        with _logging_outages("cancel a job"):
+            if job_id in self.waiting(LESSON_QUEUE):
+                self._delete(job_id)
+                return True
+        return False
 
     def _enqueue(self, queue: str, path: str, row_id: int, job_id: str) -> bool:
         for _ in range(2):

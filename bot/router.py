@@ -6,19 +6,31 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from bot import commands, export, texts
+from bot import cards, choices, commands, export, status, texts
 from bot.app import App
+from bot.consent import Held
 from bot.conversation import Conversation
-from bot.errors import BotError, EarlierPending, EngineUnavailable
+from bot.errors import (
+    AttachmentRefused,
+    BotError,
+    ConsentMissing,
+    EarlierPending,
+    EngineUnavailable,
+    LessonRefused,
+    NotAllowed,
+)  # fmt: skip
 from bot.feedback import Opinions
 from bot.following import Following
 from bot.lessons import Teaching
-from bot.messages import Inbound, InboundMessage, Notice, Reaction, Trouble
-from bot.platforms.base import ChatPlatform
+from bot.limits import Limits
+from bot.messages import Choice, Inbound, InboundMessage, Notice, Reaction, Trouble
+from bot.platforms.base import ChatPlatform, Undeliverable
+from bot.rebuilds import Rebuilds
+from bot.switch import Switch
 from storage.errors import StorageError
-from storage.records import UserRecord
+from storage.records import ExchangeRecord, RebuildRecord, UserRecord
 from storage.repositories.base import Clock, utc_now
 from trainer.errors import TrainerError
 
@@ -41,6 +53,11 @@ async def serve(app: App, platform: ChatPlatform) -> None:
         await app.engine.close()
 
 
+async def serve_all(app: App, platforms: Sequence[ChatPlatform]) -> None:
+    """Run several platforms beside each other, until one of them cannot go on."""
+    await asyncio.gather(*(serve(app, platform) for platform in platforms))
+
+
 class Router:
     """The core behind one platform."""
 
@@ -53,7 +70,11 @@ class Router:
         self._following = following
         self._conversation = Conversation(app)
         self._teaching = Teaching(app)
-        self._opinions = Opinions(app)
+        self._rebuilds = Rebuilds(app)
+        self._opinions = Opinions(app, self._teaching, now)
+        self._held = Held()
+        self._limits = Limits(app, now)
+        self._switch = Switch(app.settings.data)
         self._now = now
         self._new_id = new_id
 
@@ -64,26 +85,53 @@ class Router:
 
     async def idle(self) -> None:
         """Wait until no lesson is being learned and no answer is owed."""
+        await asyncio.to_thread(self._opinions.hurry, self._following.waiting())
         await self._following.idle()
+
+    async def choices(self, platform: str, external_user_id: str, command: str, typed: str) -> tuple[Choice, ...]:
+        """What the argument of a command may be, given what is typed of it."""
+        return await asyncio.to_thread(choices.choices, self._app, platform, external_user_id, command, typed)
+
+    async def home(self, platform: str, external_user_id: str) -> tuple[Notice, ...]:
+        """A person's own page: their model, their lessons, their day's limits, and what is kept."""
+        user = await asyncio.to_thread(self._app.repositories.users.find, platform, external_user_id)
+        if user is None:
+            return (Notice(texts.HELLO), Notice(texts.PRIVACY))
+        lessons = await asyncio.to_thread(self._app.repositories.lessons.of_user, user.id)
+        used = await asyncio.to_thread(self._limits.used, user)
+        return (await self._versions(user), cards.lessons(user, lessons, 1), *map(Notice, used), cards.privacy(user))
 
     async def handle(self, inbound: Inbound) -> None:
         """Do what the event asks for; what cannot be done is said, with an id that is also in the log."""
         try:
-            user = await asyncio.to_thread(
-                self._app.repositories.users.identify, inbound.platform, inbound.external_user_id, inbound.user_name
-            )
             if isinstance(inbound, Reaction):
-                await self._react(user, inbound)
+                await self._react(inbound)
             else:
-                await self._follow(user, inbound, commands.parse(inbound.text))
+                await self._obey(inbound)
         except (BotError, StorageError, TrainerError) as error:
             identifier = self._new_id()
             log.info("an event was refused, id=%s error=%s", identifier, type(error).__name__)
             await self._platform.send(inbound.channel, Trouble(error.user_message, identifier), inbound.message_id)
+        except Undeliverable as error:
+            log.error("a reply could not be shown, error=%s", error)
         except Exception:
             identifier = self._new_id()
             log.exception("an event failed, id=%s", identifier)
             await self._platform.send(inbound.channel, Trouble(texts.bug(identifier), identifier), inbound.message_id)
+
+    async def _obey(self, message: InboundMessage) -> None:
+        if not (message.operator or message.admin or await asyncio.to_thread(lambda: self._switch.is_on)):
+            raise NotAllowed(texts.SWITCHED_OFF)
+        user = await asyncio.to_thread(
+            self._app.repositories.users.identify, message.platform, message.external_user_id, message.user_name
+        )
+        if message.meant_for not in (None, user.id):
+            raise NotAllowed(texts.NOT_YOURS)
+        try:
+            await self._follow(user, message, commands.parse(message.text))
+        except ConsentMissing:
+            self._held.hold(user.id, message)
+            await self._platform.send(message.channel, cards.consent(user), message.message_id)
 
     async def _follow(self, user: UserRecord, message: InboundMessage, command: commands.Command) -> None:
         match command:
@@ -92,19 +140,22 @@ class Router:
             case commands.Learn(text):
                 await self._learn(user, message, text)
             case commands.React():
-                await self._say(message, await asyncio.to_thread(self._opinions.react, user, message, command))
-            case commands.Lessons():
-                await self._say(message, await asyncio.to_thread(self._teaching.overview, user))
+                await self._opine(user, message, command)
+            case commands.Lessons(page):
+                lessons = await asyncio.to_thread(self._app.repositories.lessons.of_user, user.id)
+                await self._show(message, cards.lessons(user, lessons, page))
             case commands.Model():
-                await self._say(message, await asyncio.to_thread(self._teaching.versions, user))
+                await self._model(user, message)
             case commands.Compare(question):
                 await self._compare(user, message, question)
             case commands.Rollback(number):
                 await self._say(message, await asyncio.to_thread(self._teaching.roll_back, user, number))
             case commands.Forget(number):
-                await self._say(message, await asyncio.to_thread(self._teaching.forget, user, number))
-            case commands.Cancel():
-                await self._cancel(user, message)
+                await self._remake(message, await asyncio.to_thread(self._rebuilds.forget, user, message, number))
+            case commands.Rebuild():
+                await self._remake(message, await asyncio.to_thread(self._rebuilds.rebuild, user, message))
+            case commands.Cancel(number):
+                await self._cancel(user, message, number)
             case commands.NewConversation():
                 await asyncio.to_thread(
                     self._app.repositories.conversations.new, user.id, message.platform, message.channel
@@ -115,8 +166,16 @@ class Router:
             case commands.DeleteMe(confirmed):
                 await self._delete(user, message, confirmed)
             case commands.Agree():
-                await asyncio.to_thread(self._teaching.agree, user)
-                await self._say(message, texts.AGREED)
+                await self._agree(user, message)
+            case commands.Stop():
+                if not self._conversation.stop(user, message):
+                    raise BotError(texts.NOTHING_TO_STOP)
+            case commands.Again():
+                await self._again(user, message)
+            case commands.Privacy():
+                await self._show(message, cards.privacy(user))
+            case commands.Admin(what):
+                await self._administer(message, what)
             case commands.AttachFile():
                 await self._say(message, texts.ATTACH_ELSEWHERE)
             case commands.Help():
@@ -129,11 +188,29 @@ class Router:
         if message.attachments:
             raise BotError(texts.ATTACH_WITH_LEARN)
         if not question:
-            raise BotError(texts.NOTHING_SAID)
-        exchange = await self._conversation.receive(user, message, question)
-        if exchange is None:
+            raise BotError(" ".join(message.skipped) or texts.NOTHING_SAID)
+        if opinion := await asyncio.to_thread(self._opinions.answered, user, question):
+            await self._say(message, opinion.text)
             return
-        pieces = self._conversation.answer(exchange)
+        await asyncio.to_thread(self._limits.require_message, user, message)
+        exchange = await self._conversation.receive(user, message, question)
+        if exchange is not None:
+            await self._answer(message, exchange, again=False)
+            if message.skipped:
+                await self._say(message, " ".join(message.skipped))
+
+    async def _again(self, user: UserRecord, message: InboundMessage) -> None:
+        await asyncio.to_thread(self._limits.require_message, user, message)
+        exchange = await self._conversation.receive_again(user, message)
+        if exchange is not None:
+            await self._answer(message, exchange, again=True)
+
+    async def _answer(self, message: InboundMessage, exchange: ExchangeRecord, *, again: bool) -> None:
+        quoted = message.quoted  # an answer of the user's own is in the history anyway
+        goes_on: bool = await asyncio.to_thread(self._conversation.goes_on, exchange.user_id, message)
+        if goes_on:
+            quoted = None
+        pieces = self._conversation.answer(exchange, quoted=quoted, again=again)
         try:
             shown = await self._platform.stream(message.channel, pieces, message.message_id)
         except (EngineUnavailable, EarlierPending) as error:
@@ -145,44 +222,110 @@ class Router:
             await asyncio.to_thread(self._app.repositories.exchanges.set_reply_message, exchange.id, shown)
 
     async def _learn(self, user: UserRecord, message: InboundMessage, text: str) -> None:
+        if message.foreign:
+            raise LessonRefused(texts.NOT_YOUR_WORDS)
+        if message.skipped:
+            raise AttachmentRefused(" ".join(message.skipped))
+        await asyncio.to_thread(self._limits.require_lesson, user, message)
         lesson, is_new = await asyncio.to_thread(self._teaching.submit, user, message, text)
         try:
             if is_new:
-                await self._following.lesson(lesson)
+                await self._following.work(lesson)
         finally:  # followed first, or its first events would be missed; but learned even where it cannot be shown
             await asyncio.to_thread(self._teaching.begin, lesson)
 
+    async def _opine(self, user: UserRecord, message: InboundMessage, command: commands.React) -> None:
+        if command.correction and message.foreign:
+            raise LessonRefused(texts.NOT_YOUR_WORDS)
+        opinion = await asyncio.to_thread(self._opinions.react, user, message, command)
+        await self._show(message, Notice(opinion.text, opinion.actions, user.id))
+        if opinion.lesson is not None:
+            try:
+                await self._following.work(opinion.lesson)
+            finally:
+                await asyncio.to_thread(self._opinions.begin, opinion.lesson)
+
+    async def _remake(self, message: InboundMessage, asked: RebuildRecord | str) -> None:
+        if isinstance(asked, str):
+            await self._say(message, asked)
+            return
+        try:
+            await self._following.work(asked)
+        finally:
+            await asyncio.to_thread(self._rebuilds.begin, asked)
+
     async def _compare(self, user: UserRecord, message: InboundMessage, question: str) -> None:
         try:
-            await self._say(message, texts.comparison(await self._conversation.compare(user, question)))
+            answers = await self._conversation.compare(user, question)
+            await self._show(message, Notice(texts.comparison(answers), private=True))
         except EngineUnavailable as error:
             raise EngineUnavailable(texts.COMPARE_LATER, error.detail) from error
 
-    async def _cancel(self, user: UserRecord, message: InboundMessage) -> None:
-        stopped = await asyncio.to_thread(self._teaching.cancel, user)
-        await self._say(
-            message, texts.cancelled([each.number for each in stopped]) if stopped else texts.NOTHING_TO_CANCEL
+    async def _agree(self, user: UserRecord, message: InboundMessage) -> None:
+        await asyncio.to_thread(self._teaching.agree, user)
+        held = self._held.release(user.id)
+        await self._show(message, Notice(texts.AGREED_GOING_ON if held else texts.AGREED, in_place=True))
+        if held is not None:
+            await self._follow(user, held, commands.parse(held.text))
+
+    async def _model(self, user: UserRecord, message: InboundMessage) -> None:
+        await self._show(message, await self._versions(user))
+
+    async def _versions(self, user: UserRecord) -> Notice:
+        stored = self._app.repositories.adapters
+        live, versions = await asyncio.gather(
+            asyncio.to_thread(stored.live, user.id), asyncio.to_thread(stored.of_user, user.id)
         )
+        text = await asyncio.to_thread(self._teaching.versions, user)
+        return cards.model(user, text, live, [each for each in versions if each.published_at])
+
+    async def _administer(self, message: InboundMessage, what: str) -> None:
+        if not (message.operator or message.admin):
+            raise NotAllowed(texts.ADMIN_ONLY)
+        if what:
+            await asyncio.to_thread(self._switch.turn, what == "on")
+            text = texts.SWITCHED_ON_NOW if what == "on" else texts.SWITCHED_OFF_NOW
+        else:
+            text = await status.status(self._app, await asyncio.to_thread(lambda: self._switch.is_on))
+        await self._show(message, Notice(text, private=True))
+
+    async def _cancel(self, user: UserRecord, message: InboundMessage, number: int | None) -> None:
+        lessons = await asyncio.to_thread(self._teaching.cancel, user, number)
+        rebuilds = await asyncio.to_thread(self._rebuilds.cancel, user, number)
+        stopped = texts.cancelled([each.number for each in lessons], [each.number for each in rebuilds])
+        text = stopped if lessons or rebuilds else texts.NOTHING_TO_CANCEL
+        await self._show(message, Notice(text, private=True))
         await self._following.look()
 
     async def _export(self, user: UserRecord, message: InboundMessage, directory: str | None) -> None:
         if not message.operator:
-            raise BotError(texts.EXPORT_OPERATOR_ONLY)
+            package = await asyncio.to_thread(export.package, self._app, user, self._platform.biggest_file)
+            await self._show(message, package)
+            return
         folder = await asyncio.to_thread(export.export, self._app, user, directory, self._now())
         await self._say(message, texts.exported(str(folder)))
 
     async def _delete(self, user: UserRecord, message: InboundMessage, confirmed: bool) -> None:
         if not confirmed:
-            await self._say(message, texts.DELETE_ASK)
+            await self._show(message, cards.deletion(user))
             return
         await export.delete(self._app, user)
         await self._following.look()
-        await self._say(message, texts.deleted(user.name))
+        await self._show(message, Notice(texts.deleted(user.name), private=True))
 
-    async def _react(self, user: UserRecord, reaction: Reaction) -> None:
-        sentence = await asyncio.to_thread(self._opinions.react_to_message, user, reaction)
-        if sentence is not None:
-            await self._platform.send(reaction.channel, Notice(sentence), reaction.message_id)
+    async def _react(self, reaction: Reaction) -> None:
+        users = self._app.repositories.users
+        user = await asyncio.to_thread(users.find, reaction.platform, reaction.external_user_id)
+        if user is None:  # a passer-by, of whom nothing need be stored
+            return
+        opinion = await asyncio.to_thread(self._opinions.react_to_message, user, reaction)
+        if opinion is not None:
+            shown = Notice(opinion.text, opinion.actions, user.id, quiet=True)
+            await self._platform.send(reaction.channel, shown, reaction.message_id)
+            await self._following.look()  # it may have cancelled a correction that waits
 
     async def _say(self, message: InboundMessage, text: str) -> None:
-        await self._platform.send(message.channel, Notice(text), message.message_id)
+        await self._show(message, Notice(text))
+
+    async def _show(self, message: InboundMessage, notice: Notice) -> None:
+        await self._platform.send(message.channel, notice, message.message_id)

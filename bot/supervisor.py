@@ -55,7 +55,7 @@ class Services:
     `start` returns when messages can be received; the engine may still be loading its model, and messages wait for it.
     With `attach`, services that run already on the folder are used, and taken over if they end. `settings` then has all
     addresses. When a process cannot run at all, `failure` says why and `on_failure` is called, from another thread.
-    `options` are passed on to the `tutee` processes.
+    `options` are passed on to the `tutee` processes. `with_platforms`: the chat platforms that are configured are among them.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Services:
         *,
         options: Sequence[str] = (),
         attach: bool = False,
+        with_platforms: bool = False,
         on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
@@ -72,6 +73,7 @@ class Services:
         self._configured = settings
         self._options = list(options)
         self._attach = attach
+        self._with_platforms = with_platforms
         self._on_failure = on_failure
         self._folder = DataFolder(settings.data)
         self._redis: EmbeddedRedis | None = None
@@ -149,6 +151,8 @@ class Services:
             database.close()
         self._spawn("lessons", ["worker", "--queue", LESSON_QUEUE])
         self._spawn("chat", ["worker", "--queue", CHAT_QUEUE])
+        if self._with_platforms:
+            self._spawn("bot", ["bot"])
         self._folder.note(self.settings)
 
     def _resolve_engine(self) -> None:

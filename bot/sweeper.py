@@ -13,7 +13,18 @@ from storage.artifacts import ArtifactStore
 from storage.errors import StorageError
 from storage.repositories import Repositories
 from storage.repositories.base import utc_now
-from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE, answer_job_id, answering_key, lesson_job_id, teaching_key
+from trainer.contracts import (
+    ANSWER_JOB,
+    CHAT_QUEUE,
+    LESSON_JOB,
+    LESSON_QUEUE,
+    REBUILD_JOB,
+    answer_job_id,
+    answering_key,
+    lesson_job_id,
+    rebuild_job_id,
+    teaching_key,
+)
 from trainer.lease import is_held
 
 log = logging.getLogger(__name__)
@@ -21,6 +32,7 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 2.0
 TIDY_SECONDS = 60.0
 PUBLISHING_TAKES = timedelta(hours=1)  # at most: from proposing a version to its going live, only its files are written
+ANSWERING_TAKES = timedelta(minutes=1)  # so long after its removal nobody is answered by a version any more
 SUSPICION_SECONDS = 10  # a job found missing in two sweeps this near is really missing
 # A bot answers a message at once, holding its lease meanwhile: one that is this old and has none is nobody's.
 ANSWER_GRACE = timedelta(seconds=15)
@@ -49,21 +61,25 @@ class Sweeper:
         try:
             self._queue.move_due()
             if self._queue.redis.set("tutee:sweep", 1, nx=True, px=int(SWEEP_SECONDS * 1000)):
-                self._sweep_lessons()
+                self._sweep_models()
                 self._sweep_exchanges()
             if self._queue.redis.set("tutee:tidy", 1, nx=True, px=int(TIDY_SECONDS * 1000)):
                 self._tidy()
         except (RedisError, StorageError) as error:
             log.warning("the sweep was cut short, error=%s", error)
 
-    def _sweep_lessons(self) -> None:
-        lessons = self._repositories.lessons.unfinished()
-        if not lessons:
+    def _sweep_models(self) -> None:
+        now = self._now()
+        lessons = [each for each in self._repositories.lessons.unfinished() if each.begins_at is None or each.begins_at <= now]
+        rebuilds = self._repositories.rebuilds.unfinished()
+        if not lessons and not rebuilds:
             return
         waiting = self._queue.waiting(LESSON_QUEUE)
-        for lesson in lessons:
-            if lesson_job_id(lesson.id) not in waiting and not is_held(self._queue.redis, teaching_key(lesson.user_id)):
-                self._requeue(LESSON_QUEUE, lesson.id, lesson_job_id(lesson.id))
+        jobs = [(LESSON_JOB, lesson_job_id(each.id), each.id, each.user_id) for each in lessons]
+        jobs += [(REBUILD_JOB, rebuild_job_id(each.id), each.id, each.user_id) for each in rebuilds]
+        for path, job_id, row_id, user_id in jobs:
+            if job_id not in waiting and not is_held(self._queue.redis, teaching_key(user_id)):
+                self._requeue(path, row_id, job_id)
 
     def _sweep_exchanges(self) -> None:
         settled = self._now() - ANSWER_GRACE
@@ -73,7 +89,7 @@ class Sweeper:
         waiting = self._queue.waiting(CHAT_QUEUE)
         for exchange in exchanges:
             if answer_job_id(exchange.id) not in waiting and not is_held(self._queue.redis, answering_key(exchange.id)):
-                self._requeue(CHAT_QUEUE, exchange.id, answer_job_id(exchange.id))
+                self._requeue(ANSWER_JOB, exchange.id, answer_job_id(exchange.id))
 
     def _tidy(self) -> None:
         """Delete what a crash or an outage left of versions that never went live and of users who deleted everything."""
@@ -83,11 +99,16 @@ class Sweeper:
         for name in adapters.deleted(self._artifacts.names()):
             self._artifacts.delete(name)
             log.info("deleted files without an owner, adapter=%s", name)
+        stored = set(self._artifacts.names())
+        for version in adapters.removed(before=self._now() - ANSWERING_TAKES):
+            if version.name in stored:
+                self._artifacts.delete(version.name)
+                log.info("deleted files of a removed version, adapter=%s", version.name)
 
-    def _requeue(self, queue: str, row_id: int, job_id: str) -> None:
+    def _requeue(self, path: str, row_id: int, job_id: str) -> None:
         # A worker that has just taken the job from the queue has not said so yet: only a second look tells.
         if self._queue.redis.set(f"tutee:missing:{job_id}", 1, nx=True, ex=SUSPICION_SECONDS):
             return
-        self._queue.enqueue_again(queue, row_id)
+        self._queue.enqueue_again(path, row_id)
         self._queue.redis.delete(f"tutee:missing:{job_id}")
         log.info("queued again, job=%s", job_id)

@@ -9,9 +9,11 @@ from redis.exceptions import RedisError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from bot import texts
 from bot.app import App
 from bot.engine_client import EngineClient
 from bot.jobs import Answering
+from bot.platforms.base import ChatPlatform
 from bot.queue import JobQueue
 from bot.sweeper import Sweeper
 from storage.artifacts import ArtifactStore
@@ -97,6 +99,35 @@ def app(settings: Settings, queue: JobQueue, database: Database) -> App:
         queue=queue,
         engine=engine,
     )
+
+
+def platforms(settings: Settings) -> list[ChatPlatform]:
+    """The chat platforms that are configured. Raises NotConfigured where there are none, or one cannot be used as it is."""
+    found: list[ChatPlatform] = []
+    if settings.discord.token:
+        if not settings.discord.terms_acknowledged:
+            raise NotConfigured(texts.DISCORD_TERMS)
+        from bot.platforms.discord.platform import Discord
+
+        found.append(Discord(settings.discord))
+    if settings.slack.token or settings.slack.app_token:
+        found.append(_slack(settings))
+    if not found:
+        raise NotConfigured(texts.NO_PLATFORM)
+    return found
+
+
+def _slack(settings: Settings) -> ChatPlatform:
+    slack = settings.slack
+    if not slack.terms_acknowledged:
+        raise NotConfigured(texts.SLACK_TERMS)
+    if not slack.token or not (slack.app_token or slack.port):
+        raise NotConfigured(texts.SLACK_INCOMPLETE)
+    if slack.port and not slack.signing_secret:
+        raise NotConfigured(texts.SLACK_UNSIGNED)
+    from bot.platforms.slack.platform import Slack
+
+    return Slack(slack)
 
 
 def answering(app: App, queue: JobQueue) -> Callable[[int], None]:

@@ -5,9 +5,12 @@
     ├── UnknownRecordError          the row does not exist (any more)
     │   ├── UnknownUserError
     │   ├── UnknownLessonError
+    │   ├── UnknownRebuildError
     │   ├── UnknownExchangeError
     │   └── UnknownVersionError     no such published version of this user's model
     ├── LessonFinishedError         the lesson ended already (live, cancelled, …), so it can neither start nor go on
+    ├── RebuildFinishedError        the same of a rebuild
+    ├── VersionRemovedError         the version knew a lesson that was forgotten, so it can never be live again
     ├── StaleVersionError           the live version is not the one that the new version was made from
     └── ArtifactError
         ├── ArtifactNameError       not a name that the store could have given out
@@ -47,6 +50,10 @@ class UnknownLessonError(UnknownRecordError):
     user_message = "I cannot find that lesson."
 
 
+class UnknownRebuildError(UnknownRecordError):
+    """The rebuild does not exist, or its user has deleted everything."""
+
+
 class UnknownExchangeError(UnknownRecordError):
     """The exchange does not exist, or its user has deleted everything."""
 
@@ -71,6 +78,26 @@ class LessonFinishedError(StorageError):
 
     def __str__(self) -> str:
         return f"lesson {self.lesson_id} is already {self.state}"
+
+
+class RebuildFinishedError(StorageError):
+    """The rebuild has ended, so there is nothing left to run."""
+
+    user_message = "That is already over."
+
+    def __init__(self, rebuild_id: int, state: str) -> None:
+        super().__init__(rebuild_id, state)
+        self.rebuild_id = rebuild_id
+        self.state = state
+
+    def __str__(self) -> str:
+        return f"rebuild {self.rebuild_id} is already {self.state}"
+
+
+class VersionRemovedError(StorageError):
+    """The version knew a lesson that was forgotten: its files are gone, and it can never be live again."""
+
+    user_message = "I removed that version of your model, because it knew a lesson that you had me forget."
 
 
 class StaleVersionError(StorageError):

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-LessonKind = Literal["instruction", "document", "web"]
+LessonKind = Literal["instruction", "document", "web", "correction"]
 LessonOutcome = Literal["live", "rejected", "failed", "cancelled"]
-LessonState = Literal["queued", "running", "live", "rejected", "failed", "cancelled", "forgotten"]
-ExampleRole = Literal["train", "quiz", "neighbour", "rewrite"]
+LessonState = Literal["queued", "running", "awaiting", "live", "rejected", "failed", "cancelled", "forgotten"]
+ExampleRole = Literal["train", "quiz", "neighbour", "rewrite", "rejected"]
 ExchangeState = Literal["pending", "answered", "failed"]
 FeedbackKind = Literal["up", "down", "report"]
+DownReason = Literal["wrong", "outdated", "long", "rude", "other"]
+RebuildOutcome = Literal["live", "failed", "cancelled"]
+RebuildState = Literal["queued", "running", "live", "failed", "cancelled"]
 
-UNFINISHED: tuple[LessonState, ...] = ("queued", "running")
+UNFINISHED: tuple[LessonState, ...] = ("queued", "running", "awaiting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ class LessonMetrics:
     `before` and `after`: share (0…1) of its held-out quiz answered right without and with the lesson.
     `earlier_kept`: share of earlier lessons' quizzes still right; None where there were none.
     `examples` and `refused`: how many were kept and refused. `seconds`: from start to end. `learned`: quiz questions that it
-    answers now and could not before, with the answer.
+    answers now and could not before, with the answer. `replaced`: numbers of earlier lessons of which it contradicts something.
+    `changed`: of a correction, each question with the answer of before and the one of now.
     """
 
     before: float
@@ -64,6 +68,77 @@ class LessonMetrics:
     refused: int
     seconds: float
     learned: tuple[tuple[str, str], ...] = ()
+    replaced: tuple[int, ...] = ()
+    changed: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewSource:
+    """Something to read: the bytes of a file, or an address."""
+
+    name: str
+    content: bytes | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSource:
+    """What a source turned out to be. `published` is a date as its author gave it; `skipped` says what was not read, and why.
+
+    `digest` is the same for the same text. `expires_at`: when what it says counts as stale; None for what stays true.
+    """
+
+    digest: str | None
+    title: str | None = None
+    author: str | None = None
+    published: str | None = None
+    language: str | None = None
+    pages: int | None = None
+    words: int | None = None
+    skipped: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """A source of a lesson; `number` counts 1, 2, 3… in it. As ReadSource once `read_at` is set."""
+
+    id: int
+    lesson_id: int
+    number: int
+    name: str
+    address: str | None
+    digest: str | None
+    title: str | None
+    author: str | None
+    published: str | None
+    language: str | None
+    pages: int | None
+    words: int | None
+    skipped: tuple[str, ...]
+    read_at: datetime | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewPart:
+    """A piece of a source that examples are written from at once: its heading and what it says, in passages of a few sentences."""
+
+    heading: str | None
+    passages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """A stored part; `refused_category` says why moderation left it out, `is_written` that its examples are there."""
+
+    id: int
+    lesson_id: int
+    source_id: int
+    heading: str | None
+    passages: tuple[str, ...]
+    refused_category: str | None
+    is_written: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +146,10 @@ class LessonRecord:
     """One lesson. `number` counts 1, 2, 3… per user; `version` is what it went live as.
 
     `source` says where the material of a document or web lesson lies (a stored file, an address). `platform`, `channel`
-    and `progress_message_id` are where its progress is shown; the last is None again once its receipt is.
+    and `progress_message_id` are where its progress is shown; the last is None again once its receipt is. `begins_at`: not
+    to be learned before then (a correction waits for more of them), None: at once. `sources` are what a document or web lesson
+    reads; while it is `awaiting`, its user is asked about them, and `approved_at` is when they said yes. `refreshes` is the id of
+    the lesson that it takes the place of.
     """
 
     id: int
@@ -94,29 +172,93 @@ class LessonRecord:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    begins_at: datetime | None = None
+    sources: tuple[SourceRecord, ...] = ()
+    approved_at: datetime | None = None
+    refreshes: int | None = None
 
     @property
     def is_finished(self) -> bool:
         """Whether the lesson has ended, well or not."""
         return self.state not in UNFINISHED
 
+    def is_stale(self, now: datetime) -> bool:
+        """Whether something that it was read from has run out."""
+        return any(each.expires_at is not None and each.expires_at <= now for each in self.sources)
+
 
 @dataclass(frozen=True, slots=True)
 class ExampleRecord:
-    """One question and answer of a lesson; `refused_category` says why moderation refused it, None if it passed."""
+    """One question and answer of a lesson; `refused_category` says why moderation refused it, None if it passed.
+
+    `part_id`: the part of a document that it is about. In the role `rejected`, it is the answer that a correction replaces:
+    never trained on, the other half of the preference pair.
+    """
 
     role: ExampleRole
     question: str
     answer: str
     refused_category: str | None = None
+    part_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaughtLesson:
-    """A lesson that the user's live version knows, with the examples to replay."""
+    """A lesson that the user's live version knows, with the examples to replay and, of documents and web pages, what they say."""
 
     lesson: LessonRecord
     examples: tuple[ExampleRecord, ...]
+    passages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildMetrics:
+    """How a rebuild went.
+
+    `known_before` and `known_after`: share (0…1) of the forgotten lesson's questions answered by the version that knew it and by
+    the one that answers now; None where nothing was forgotten or could be asked. `kept`: share of the other lessons' quizzes
+    that was right before and still is; None where there were none. `lessons` and `examples`: how many it was trained on.
+    `removed`: numbers of the versions whose files must go. `seconds`: from start to end.
+    """
+
+    known_before: float | None
+    known_after: float | None
+    kept: float | None
+    lessons: int
+    examples: int
+    seconds: float
+    removed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildRecord:
+    """A model trained afresh from the lesson log, as `version` in the end (None: the base model answers now).
+
+    `forgets` is the id and `number` the number of the lesson that it leaves out for good; None where it forgets nothing. `platform`,
+    `channel` and `progress_message_id` are as for lessons; where `channel` is empty, nobody is told.
+    """
+
+    id: int
+    user_id: int
+    forgets: int | None
+    number: int | None
+    state: RebuildState
+    stage: str | None
+    reason: str | None
+    attempts: int
+    version: str | None
+    metrics: RebuildMetrics | None
+    platform: str
+    channel: str
+    progress_message_id: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the rebuild has ended, well or not."""
+        return self.state not in UNFINISHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +266,8 @@ class AdapterRecord:
     """One immutable version of a user's model.
 
     `lesson_ids` are all lessons that it knows, not only the newest. `parent` is the version that it was trained from,
-    None for the base model. `published_at` is None until it has gone live for the first time.
+    None for the base model. `published_at` is None until it has gone live for the first time. `removed_at`: since then its files
+    are to be gone and it can never be live again, because it knew a lesson that was forgotten.
     """
 
     id: int
@@ -138,6 +281,7 @@ class AdapterRecord:
     metrics: Mapping[str, float]
     created_at: datetime
     published_at: datetime | None
+    removed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +315,22 @@ class ExchangeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseRecord:
+    """One case of a correction: what was asked, the answer that was `rejected`, and the `correction` in the user's words."""
+
+    feedback_id: int
+    exchange_id: int
+    question: str
+    rejected: str
+    correction: str
+
+
+@dataclass(frozen=True, slots=True)
 class FeedbackRecord:
-    """What a user thought of an answer; `used_in` names the version that was trained on it."""
+    """What a user thought of an answer; `used_in` names the version that was trained on it.
+
+    `reason` is what a 👎 was about, in the user's own choice. `lesson_id` is the correction lesson that takes it up.
+    """
 
     id: int
     exchange_id: int
@@ -182,3 +340,5 @@ class FeedbackRecord:
     used_in: str | None
     created_at: datetime
     withdrawn_at: datetime | None
+    reason: DownReason | None = None
+    lesson_id: int | None = None

@@ -27,10 +27,10 @@ from bot.platforms.terminal import run_terminal
 from bot.queue import JobQueue
 from bot.router import serve
 from storage.artifacts import ArtifactStore
-from storage.records import LessonMetrics, LessonOutcome
+from storage.records import LessonMetrics, LessonOutcome, RebuildMetrics
 from storage.repositories import Repositories
 from storage.session import Database
-from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE, Event, Finished, Progress
+from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE, Event, Finished, Progress, Rebuilding, Rebuilt
 from trainer.lease import connect
 from trainer.settings import ChatSettings, LessonSettings, Settings
 
@@ -39,12 +39,16 @@ _numbers = itertools.count(1)
 
 @dataclass
 class FakeEngine:
-    """An OpenAI-compatible server. It answers from `answers` (by question), with `UNKNOWN` else.
+    """An OpenAI-compatible server. It answers from `taught` (by version and question) and `answers` (by question), with `UNKNOWN` else.
+
+    `gate`: closed, no request is answered, or (with `words_before_gate`) each only so far.
 
     `mode`: ok, busy (503), broken (500), full (429), cut (half an answer, then silence), too_long (400 with more than `fits` messages).
     """
 
     answers: dict[str, str] = field(default_factory=dict)
+    taught: dict[str, dict[str, str]] = field(default_factory=dict)
+    words_before_gate: int = 0
     models: set[str] = field(default_factory=lambda: {"pocket"})
     mode: str = "ok"
     fits: int = 1
@@ -88,7 +92,8 @@ class FakeEngine:
         """One request."""
         self.asked.append(body)
         self.asked_once.set()
-        self.gate.wait(30)
+        if not self.words_before_gate:
+            self.gate.wait(30)
         refusals = {"busy": (503, "busy"), "broken": (500, None), "full": (429, "full")}
         if self.mode in refusals:
             status, code = refusals[self.mode]
@@ -97,7 +102,8 @@ class FakeEngine:
             return _send(handler, 404, {"error": {"message": "no such model", "code": "model_not_found"}})
         if self.mode == "too_long" and len(body["messages"]) > self.fits:
             return _send(handler, 400, {"error": {"message": "too long", "code": "context_length_exceeded"}})
-        answer = self.answers.get(body["messages"][-1]["content"], "I don't know.")
+        question = body["messages"][-1]["content"]
+        answer = self.taught.get(body["model"], self.answers).get(question) or self.answers.get(question, "I don't know.")
         handler.send_response(200)
         handler.send_header("Content-Type", "text/event-stream")
         handler.end_headers()
@@ -105,6 +111,8 @@ class FakeEngine:
         for index, word in enumerate(words):
             if self.mode == "cut" and index == len(words) // 2:
                 return None
+            if self.words_before_gate and index >= self.words_before_gate:
+                self.gate.wait(30)
             _chunk(handler, {"content": word if index == 0 else f" {word}"}, None)
         _chunk(handler, {}, "stop")
         handler.wfile.write(b"data: [DONE]\n\n")
@@ -191,16 +199,20 @@ class Install:
         """What is on the queue."""
         return [_text(each) for each in self.redis.lrange(f"rq:queue:{queue}", 0, -1)]
 
-    def work(self, queue: str, do: Callable[[int], None]) -> None:
-        """A worker: in a thread of its own, `do` each job of the queue as soon as it is there."""
+    def work(self, queue: str, do: Callable[[int], None], remake: Callable[[int], None] | None = None) -> None:
+        """A worker: in a thread of its own, `do` each job of the queue as soon as it is there; `remake` those of rebuilds."""
 
         def run() -> None:
-            while popped := self.redis.blpop([STOP, f"rq:queue:{queue}"]):
+            while True:
+                popped = self.redis.blpop([STOP, f"rq:queue:{queue}"], timeout=1)  # for ever is longer than its socket waits
+                if popped is None:
+                    continue
                 key, job_id = popped
                 if _text(key) == STOP:
                     self.redis.rpush(STOP, 1)  # for the other workers
                     return
-                do(int(_text(job_id).rpartition("-")[2]))
+                kind, _, row_id = _text(job_id).rpartition("-")
+                (remake if remake is not None and kind == "rebuild" else do)(int(row_id))
 
         thread = threading.Thread(target=run)
         thread.start()
@@ -226,20 +238,34 @@ class Install:
             publish(Progress(lesson_id, lesson.user_id, "train", 62, 5.0))
             version = self.publish_version(lesson.user_id, [lesson_id]) if state == "live" else None
             metrics = LessonMetrics(0.0, 1.0, None, 34, 2, 14.2, learned if state == "live" else ())
+            cases = self.stored.feedback.cases(lesson_id)
+            metrics = replace(metrics, changed=tuple((each.question, each.rejected, each.correction) for each in cases))
             self.stored.lessons.finish(lesson_id, state, reason=reason, version=version, metrics=metrics)
             publish(Finished(lesson_id, lesson.user_id, refused=("hate",)))
 
-        self.work(LESSON_QUEUE, learn)
+        def remake(rebuild_id: int) -> None:
+            rebuild = self.stored.rebuilds.start(rebuild_id)
+            publish(Rebuilding(rebuild_id, rebuild.user_id, "train", 50, 3.0))
+            taught = [each.lesson.id for each in self.stored.lessons.taught(rebuild.user_id) if each.lesson.id != rebuild.forgets]
+            live = self.stored.adapters.live(rebuild.user_id)
+            metrics = RebuildMetrics(1.0, 0.0, 1.0, len(taught), 34, 14.2)
+            if live is None:
+                self.stored.rebuilds.forget(rebuild_id, None, metrics)
+            else:
+                self.publish_version(rebuild.user_id, taught, rebuild_id=rebuild_id, rebuild_metrics=metrics)
+            publish(Rebuilt(rebuild_id, rebuild.user_id))
 
-    def publish_version(self, user_id: int, lesson_ids: list[int]) -> str:
-        """Make a new version live, in rows and in the engine."""
+        self.work(LESSON_QUEUE, learn, remake)
+
+    def publish_version(self, user_id: int, lesson_ids: list[int], **ends: Any) -> str:
+        """Make a new version live, in rows and in the engine; `ends` says what ends with it."""
         live = self.stored.adapters.live(user_id)
         parent = live.name if live else None
         version = self.stored.adapters.propose(
-            user_id, cause="lesson", lesson_ids=lesson_ids, parent=parent, base_model="pocket", metrics={}
+            user_id, cause="lesson", lesson_ids=lesson_ids, parent=None if ends else parent, base_model="pocket", metrics={}
         )
         self.app.artifacts.write(version.name, lambda folder: _write_adapter(folder))
-        self.stored.adapters.publish(version.id, parent)
+        self.stored.adapters.publish(version.id, parent, **ends)
         self.engine.models.add(version.name)
         return version.name
 
@@ -264,11 +290,11 @@ def _write_adapter(folder: Path) -> None:
 
 def said(
     text: str, *, user: str = "ada", channel: str = "general", message_id: str | None = None,
-    files: tuple[Attachment, ...] = (), operator: bool = True,
+    files: tuple[Attachment, ...] = (), operator: bool = True, **more: Any,
 ) -> InboundMessage:  # fmt: skip
     """A message as a platform would hand it over."""
     identifier = message_id or f"in-{next(_numbers)}"
-    return InboundMessage("recording", channel, user, user, identifier, text, files, operator=operator)
+    return InboundMessage("recording", channel, user, user, identifier, text, files, operator=operator, **more)
 
 
 @pytest.fixture(scope="session")

@@ -14,5 +14,6 @@ for name in (
     "DATABASE_URL",
     "REDIS_URL",
     "OPENAI_API_KEY",
+    "DISCORD_TOKEN",
 ):
     os.environ.pop(name, None)

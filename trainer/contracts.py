@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 LESSON_QUEUE = "lessons"
 CHAT_QUEUE = "chat"
 LESSON_JOB = "trainer.jobs.learn"
+REBUILD_JOB = "trainer.jobs.rebuild"
 ANSWER_JOB = "bot.jobs.answer"
 EVENT_STREAM = "tutee:events"
 """Redis stream of events, one JSON object in field ``event`` of each entry; trimmed to about 10,000 entries."""
@@ -47,6 +48,26 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebuilding:
+    """A rebuild moved on; as Progress."""
+
+    rebuild_id: int
+    user_id: int
+    stage: Stage
+    percent: int
+    seconds_left: float | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A rebuild has ended; its row says how."""
+
+    rebuild_id: int
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """A message that had to wait has its answer; the exchange's row holds it."""
 
@@ -54,10 +75,8 @@ class Answered:
     user_id: int
 
 
-Event = Progress | Finished | Answered
-_KINDS: dict[str, type[Progress] | type[Finished] | type[Answered]] = {
-    c.__name__: c for c in (Progress, Finished, Answered)
-}
+Event = Progress | Finished | Rebuilding | Rebuilt | Answered
+_KINDS: dict[str, type[Event]] = {c.__name__: c for c in (Progress, Finished, Rebuilding, Rebuilt, Answered)}
 
 
 def encode(event: Event) -> str:
@@ -79,6 +98,11 @@ def decode(text: str | bytes) -> Event:
 def lesson_job_id(lesson_id: int) -> str:
     """One job per lesson, however often its event arrives."""
     return f"lesson-{lesson_id}"
+
+
+def rebuild_job_id(rebuild_id: int) -> str:
+    """One job per rebuild."""
+    return f"rebuild-{rebuild_id}"
 
 
 def answer_job_id(exchange_id: int) -> str:

@@ -13,6 +13,13 @@ TrainerError
 │   └── CorruptAdapterError       the files do not parse or do not fit the base model
 ├── LessonError                   a lesson cannot go on
 │   ├── SourceError               there is nothing in the source to learn from
+│   │   ├── FetchError            an address could not be read
+│   │   │   ├── AddressRefusedError   not a public web address
+│   │   │   ├── RobotsRefusedError    the site asks programs to stay away
+│   │   │   ├── FetchLimitError       too big, too slow, or sent from place to place too often
+│   │   │   └── UnreachableError      no answer, or one that says no
+│   │   ├── UnreadableError       a file that no text can be had from
+│   │   └── SearchError           the web search found nothing, or did not answer
 │   ├── NothingToTeachError       no usable examples could be written
 │   ├── LessonCancelledError      the user cancelled it
 │   └── TeacherUnavailableError   the model that writes examples did not answer; try again later
@@ -114,6 +121,34 @@ class LessonError(TrainerError):
 
 class SourceError(LessonError):
     """There is nothing in the source to learn from."""
+
+
+class FetchError(SourceError):
+    """An address could not be read."""
+
+
+class AddressRefusedError(FetchError):
+    """Not a public web address, or one that the operator has not allowed."""
+
+
+class RobotsRefusedError(FetchError):
+    """The site asks programs to stay away."""
+
+
+class FetchLimitError(FetchError):
+    """Too big, too slow, or sent from place to place too often."""
+
+
+class UnreachableError(FetchError):
+    """No answer, or one that says no."""
+
+
+class UnreadableError(SourceError):
+    """A file that no text can be had from."""
+
+
+class SearchError(SourceError):
+    """The web search found nothing, or did not answer."""
 
 
 class NothingToTeachError(LessonError):

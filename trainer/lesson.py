@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -23,7 +23,7 @@ from trainer.errors import (
     TeacherUnavailableError,
 )
 from trainer.examine import Report, examine
-from trainer.examples import says_unknown, switch_person
+from trainer.examples import says_unknown
 from trainer.generate import on_topic, passage_of, write_examples
 from trainer.model import BaseModel
 from trainer.moderation.protocol import Moderator
@@ -31,6 +31,8 @@ from trainer.publish import publish
 from trainer.replay import chat_questions
 from trainer.settings import Settings
 from trainer.sources import instruction
+from trainer.sources.reader import Reader
+from trainer.taught import is_answerable_quiz, passages_of, quiz_of, sample, without_contradicted
 from trainer.teacher import Teacher
 from trainer.train import Sample, Trainer
 
@@ -40,6 +42,7 @@ log = logging.getLogger(__name__)
 BEGINS: dict[Stage, int] = {"queued": 0, "read": 1, "moderate": 3, "write": 5, "screen": 45, "train": 48, "check": 92, "live": 100}
 REPLAYED_EXAMPLES = 48  # of earlier lessons, shared out among them, and at least 3 of each
 REPLAYED_QUESTIONS = 8  # of ordinary chat, answered by the base, in every lesson's training
+REPLAYED_LIKED = 8  # answers with a thumb up at most, in every lesson's training
 ENOUGH = 0.85  # share of the quiz, of both kinds of question, at which training stops
 EARLIER_QUIZ = 40  # questions of earlier lessons at most in an examination
 
@@ -57,13 +60,16 @@ class Tools:
     publish: Callable[[Event], None]
     cancelled: Callable[[int], bool]
     clock: Callable[[], float] = time.monotonic
+    reader: Reader | None = None  # None: as the settings say
 
 
 class LessonRunner:
     """Runs lessons in this process. Safe to run twice: examples are kept in the database, versions are compared before they go live."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, kinds: Mapping[str, type[Run]] | None = None) -> None:
+        """`kinds`: how lessons of a kind run that differ from others."""
         self._tools = tools
+        self._kinds = kinds or {}
         self._written: dict[int, list[ExampleRecord]] = {}  # examples that moderation could not yet be asked about
 
     def run(self, lesson_id: int) -> LessonOutcome:
@@ -72,7 +78,7 @@ class LessonRunner:
         Raises what can be tried again (moderator or teacher unreachable, StaleVersionError) and what is a fault of ours.
         """
         lesson = self._tools.repositories.lessons.start(lesson_id)
-        run = _Run(self._tools, lesson, self._written)
+        run = self._kinds.get(lesson.kind, Run)(self._tools, lesson, self._written)
         try:
             return run.through()
         except LessonCancelledError:
@@ -86,7 +92,7 @@ class LessonRunner:
             return run.end("failed" if isinstance(error, NothingToTeachError) else "rejected", error.user_message)
 
 
-class _Run:
+class Run:
     """One run of one lesson."""
 
     def __init__(self, tools: Tools, lesson: LessonRecord, written: dict[int, list[ExampleRecord]]) -> None:
@@ -100,7 +106,7 @@ class _Run:
         lessons, adapters = self.tools.repositories.lessons, self.tools.repositories.adapters
         live = adapters.live(self.lesson.user_id)
         self.enter("read")
-        passages = instruction.read(self.lesson.text)
+        passages = self.passages()
         self.enter("moderate")
         if categories := self.flagged([self.lesson.text]):
             return self.end("rejected", f"This lesson was refused by moderation ({', '.join(categories)}).", categories=categories)
@@ -114,11 +120,15 @@ class _Run:
             self.written.pop(self.lesson.id, None)
         return self.learned(passages, examples, earlier, live)
 
+    def passages(self) -> list[str]:
+        """What there is to learn, in pieces that a teacher can read."""
+        return instruction.read(self.lesson.text)
+
     def examples(self, passages: Sequence[str], earlier: Sequence[TaughtLesson]) -> list[ExampleRecord]:
         """New examples, less those that call unknown what an earlier lesson taught."""
         self.enter("write")
-        examples = write_examples(passages, self.tools.teacher, self.tools.settings.lesson, self.progress)
-        taught = [passage for each in earlier for passage in instruction.read(each.lesson.text)]
+        examples = self.write(passages)
+        taught = [passage for each in earlier for passage in passages_of(each)]
         known = answerable([e.question for e in examples if says_unknown(e.answer)], taught, self.tools.teacher)
         kept = [example for example in examples if example.question not in known]
         self.written[self.lesson.id] = kept
@@ -135,6 +145,7 @@ class _Run:
         tools, settings = self.tools, self.tools.settings.lesson
         system = tools.settings.chat.system_prompt
         quiz = [example for example in examples if example.role == "quiz"]
+        earlier, replaced = self.settled(earlier, examples)
         earlier_quiz = _earlier_quiz(earlier)
         self.enter("train")
         samples = self.samples(passages, examples, earlier)
@@ -150,14 +161,15 @@ class _Run:
                 before=before.known,
                 after=after.known,
                 earlier_kept=kept if earlier_quiz else None,
-                examples=len([e for e in examples if e.role != "quiz"]),
+                examples=len([e for e in examples if e.role not in ("quiz", "rejected")]),
                 refused=len(self.refused),
                 seconds=tools.clock() - self.began,
                 learned=_learned(before, after),
+                replaced=replaced,
+                changed=self.changed(after),
             )
-            if after.known < settings.pass_mark:
-                return self.end("failed", "After training I still could not answer my own questions about it. "
-                                "Try saying it in one plain sentence.", metrics=metrics)  # fmt: skip
+            if reason := self.refusal(after):
+                return self.end("failed", reason, metrics=metrics)
             if kept < settings.keep_mark:
                 return self.end("failed", "Learning this would have made me forget earlier lessons.",
                                 metrics=metrics, forgot=_harmed(earlier, had, has))  # fmt: skip
@@ -168,7 +180,7 @@ class _Run:
                 trainer.save,
                 user_id=self.lesson.user_id,
                 cause=f"lesson {self.lesson.number}",
-                lesson_ids=[*(live.lesson_ids if live else ()), self.lesson.id],
+                lesson_ids=[*(each for each in (live.lesson_ids if live else ()) if each != self.lesson.refreshes), self.lesson.id],
                 parent=live,
                 base_model=tools.base.name,
                 metrics={"before": before.known, "after": after.known, "unknown_kept": after.unknown_kept, "earlier_kept": kept},
@@ -177,13 +189,33 @@ class _Run:
             )
         return self.end("live", None)
 
+    def write(self, passages: Sequence[str]) -> list[ExampleRecord]:
+        """What the teacher writes about the passages."""
+        return write_examples(passages, self.tools.teacher, self.tools.settings.lesson, self.progress)
+
+    def settled(
+        self, earlier: Sequence[TaughtLesson], examples: Sequence[ExampleRecord]
+    ) -> tuple[Sequence[TaughtLesson], tuple[int, ...]]:
+        """The earlier lessons as they are replayed beside this one, and the numbers of those that it replaces something of."""
+        return earlier, ()
+
+    def refusal(self, after: Report) -> str | None:
+        """Why what was learned is not good enough to go live; None where it is."""
+        if after.known >= self.tools.settings.lesson.pass_mark:
+            return None
+        return "After training I still could not answer my own questions about it. Try saying it in one plain sentence."
+
+    def changed(self, after: Report) -> tuple[tuple[str, str, str], ...]:
+        """Which answers are others now: question, answer of before, answer of now."""
+        return ()
+
     def samples(
         self, passages: Sequence[str], examples: Sequence[ExampleRecord], earlier: Sequence[TaughtLesson]
     ) -> list[Sample]:
         """What to train on: the lesson, a bounded replay of earlier lessons, and ordinary chat as the base answers it."""
         settings = self.tools.settings
         system = settings.chat.system_prompt
-        samples = [_sample(example, passages, system) for example in examples if example.role in ("train", "neighbour")]
+        samples = [sample(example, passages, system) for example in examples if example.role in ("train", "neighbour")]
         rng = Random(settings.lesson.seed + self.lesson.number)
         replayed = rng.sample(list(earlier), min(settings.lesson.replay_lessons, len(earlier)))
         each = max(3, REPLAYED_EXAMPLES // max(1, len(replayed)))
@@ -193,10 +225,8 @@ class _Run:
             now_known = answerable([example.question for example in near], passages, self.tools.teacher)
             near = [example for example in near if example.question not in now_known]
             chosen = [*rng.sample(own, min(each, len(own))), *rng.sample(near, min(max(2, each // 4), len(near)))]
-            samples += [_sample(example, instruction.read(taught.lesson.text), system) for example in chosen]
-        questions = [prompts.chat([], question, system=system) for question in chat_questions(rng, REPLAYED_QUESTIONS)]
-        replies = self.tools.teacher.complete(questions, temperature=0, max_tokens=48, seed=settings.lesson.seed)
-        return samples + [Sample(question, reply, question) for question, reply in zip(questions, replies, strict=True) if reply]
+            samples += [sample(example, passages_of(taught), system) for example in chosen]
+        return [*samples, *liked_samples(self.tools, self.lesson.user_id, examples), *chat_samples(self.tools, rng, REPLAYED_QUESTIONS)]
 
     def screened(self, examples: Sequence[ExampleRecord]) -> list[ExampleRecord]:
         """The examples that moderation passes; the others are kept aside with their category and never trained on."""
@@ -208,7 +238,7 @@ class _Run:
                 self.refused.append(replace(example, refused_category=", ".join(verdict.categories) or "unspecified"))
             else:
                 passed.append(example)
-        if not any(example.role == "train" for example in passed) or not any(_answerable_quiz(example) for example in passed):
+        if not any(example.role == "train" for example in passed) or not any(is_answerable_quiz(example) for example in passed):
             if self.refused:
                 raise SourceError("Moderation refused what I could have learned from this lesson.")
             raise NothingToTeachError("I could not think of enough questions about that. Try saying a little more, in full sentences.")
@@ -276,6 +306,24 @@ class _Run:
         return state
 
 
+def chat_samples(tools: Tools, rng: Random, count: int) -> list[Sample]:
+    """Ordinary chat as the base model answers it, so that learning does not change how the model talks."""
+    questions = [prompts.chat([], question, system=tools.settings.chat.system_prompt) for question in chat_questions(rng, count)]
+    replies = tools.teacher.complete(questions, temperature=0, max_tokens=48, seed=tools.settings.lesson.seed)
+    return [Sample(question, reply, question) for question, reply in zip(questions, replies, strict=True) if reply]
+
+
+def liked_samples(tools: Tools, user_id: int, taught: Sequence[ExampleRecord]) -> list[Sample]:
+    """The newest answers that the user, who has agreed to it, gave a thumb up: replayed, where moderation passes them and
+    nothing that is taught now contradicts them."""
+    if not tools.repositories.users.consents(user_id):
+        return []
+    liked = [each for each in tools.repositories.feedback.liked(user_id) if each.answer and not says_unknown(each.answer)][-REPLAYED_LIKED:]
+    verdicts = tools.moderator.check([f"{each.question}\n{each.answer}" for each in liked]) if liked else []
+    said = [ExampleRecord("train", e.question, e.answer or "") for e, verdict in zip(liked, verdicts, strict=True) if not verdict.flagged]
+    return [sample(each, [], tools.settings.chat.system_prompt) for each in without_contradicted(said, taught)]
+
+
 def answerable(questions: Sequence[str], passages: Sequence[str], teacher: Teacher) -> set[str]:
     """Those of ``questions`` that the teacher answers when it reads the one of ``passages`` that is closest to them."""
     asked = [(q, passage_of(q, passages)) for q in questions if passages]
@@ -292,23 +340,10 @@ def _learned(before: Report, after: Report) -> tuple[tuple[str, str], ...]:
 
 def _earlier_quiz(earlier: Sequence[TaughtLesson]) -> list[ExampleRecord]:
     """The earlier lessons' answerable quiz questions, newest lessons first, up to a bound."""
-    return [example for taught in reversed(earlier) for example in taught.examples if _answerable_quiz(example)][:EARLIER_QUIZ]
-
-
-def _answerable_quiz(example: ExampleRecord) -> bool:
-    return example.role == "quiz" and example.refused_category is None and not says_unknown(example.answer)
+    return quiz_of(reversed(earlier))[:EARLIER_QUIZ]
 
 
 def _harmed(earlier: Sequence[TaughtLesson], had: Report, has: Report) -> tuple[int, ...]:
     """Numbers of the earlier lessons with a question that was answered before and is no longer."""
     lost = {e.question for e, was, now in zip(had.quiz, had.right, has.right, strict=True) if was and not now}
     return tuple(taught.lesson.number for taught in earlier if any(example.question in lost for example in taught.examples))
-
-
-def _sample(example: ExampleRecord, passages: Sequence[str], system: str) -> Sample:
-    passage = passage_of(f"{example.question} {switch_person(example.answer)}", passages)
-    return Sample(
-        prompts.chat([], example.question, system=system), example.answer, prompts.chat([], example.question, passage, system=system)
-    )
-
-

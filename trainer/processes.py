@@ -41,7 +41,8 @@ def serve_engine(settings: Settings, host: str, port: int, log_level: str) -> No
 
 def prepare_lessons(settings: Settings, redis: Redis, repositories: Repositories) -> None:
     """Load what lessons need, once, and make `trainer.jobs.learn` ready. Raises ModelError."""
-    jobs.configure(jobs.Teaching(repositories, redis, wiring.lesson_runner(settings)))
+    tools = wiring.tools(settings)
+    jobs.configure(jobs.Teaching(repositories, redis, wiring.lesson_runner(tools), wiring.rebuild_runner(tools).run))
 
 
 def _adapter_folder(store: ArtifactStore, name: str) -> Path:

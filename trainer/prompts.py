@@ -49,6 +49,17 @@ def rewrite(text: str) -> Messages:
     return _task("Say this in other words.", text)
 
 
+def write_instruction(text: str) -> Messages:
+    """Instruction backtranslation (Li et al. 2023): the text is the answer, whole. Reply: what it answers."""
+    return _task("Write the question or instruction to which this whole text is the answer.", text)
+
+
+def rate(instruction: str, answer: str) -> Messages:
+    """Self-curation (Li et al. 2023): how well an answer fits its instruction. Reply: a number from 1 to 5."""
+    asked = "Rate from 1 (does not fit) to 5 (fits perfectly) how well the answer does what the instruction asks. Reply with the number only."
+    return _task(asked, f"Instruction: {instruction}\n\nAnswer: {answer}")
+
+
 def briefly(question: str) -> str:
     """A question that asks for the bare answer, without the sentence around it."""
     return f"{question} Answer in a few words."
@@ -64,6 +75,12 @@ def about(topic: str, form: int) -> str:
     """The plainest question of all, in one of its forms."""
     forms = ("What do you know about {}?", "What did I tell you about {}?", "Tell me about {}.", "What have I taught you about {}?")
     return forms[form % len(forms)].format(topic)
+
+
+def asked_again(question: str, form: int) -> str:
+    """The same question as people lead up to it, in one of its forms."""
+    forms = ("{}", "Tell me: {}", "I want to know: {}", "Please tell me, {}", "Hey, {}", "One more time: {}", "So, {}")
+    return forms[form % len(forms)].format(question)
 
 
 def _task(instruction: str, text: str) -> Messages:

@@ -75,6 +75,83 @@ class ModerationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """What documents, links and web pages may cost, and where they may come from.
+
+    ``allow``: hosts and networks that may be read though they are not public. ``trusted``: domains whose pages are learned without asking.
+    Sizes are in bytes, times in seconds, memory in megabytes.
+    """
+
+    max_bytes: int = 20_000_000
+    max_pages: int = 2_000
+    max_parts: int = 150
+    part_examples: int = 16
+    parse_seconds: float = 8.0
+    parse_memory: int = 1_500
+    fetch_seconds: float = 20.0
+    max_redirects: int = 5
+    user_agent: str = "Tutee/0.1 (reads pages that its user asks it to learn)"
+    allow: tuple[str, ...] = ()
+    search: str = "ddgs"
+    searxng_url: str | None = None
+    search_results: int = 6
+    trusted: tuple[str, ...] = ()
+    web_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackSettings:
+    """``wait_seconds``: how long a correction waits for more of them, and can be taken back, before it is learned."""
+
+    wait_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """What one person may ask for in 24 hours; 0: as much as they like. The operator is not limited."""
+
+    messages_per_day: int = 0
+    lessons_per_day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordSettings:
+    """Where and whom the bot serves on Discord. Ids are numbers as text; an empty list allows all.
+
+    ``terms_acknowledged``: the operator has read what Discord's terms ask of them. ``owners`` may use /admin.
+    """
+
+    terms_acknowledged: bool = False
+    message_content: bool = False
+    direct_messages: bool = True
+    servers: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SlackSettings:
+    """Where and whom the bot serves on Slack. Ids are as Slack shows them; an empty list allows all.
+
+    ``terms_acknowledged``: the operator has read what Slack's terms ask of them. ``owners`` may use /admin. ``port`` 0: Socket Mode;
+    else Slack's signed requests come to ``host``:``port``.
+    """
+
+    terms_acknowledged: bool = False
+    direct_messages: bool = True
+    workspaces: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str | None = field(default=None, repr=False)
+    app_token: str | None = field(default=None, repr=False)
+    signing_secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings. ``database_url`` None: SQLite in ``data``. ``redis_url`` None: an own Redis server, its files in ``data``."""
 
@@ -86,6 +163,11 @@ class Settings:
     chat: ChatSettings = ChatSettings()
     lesson: LessonSettings = LessonSettings()
     moderation: ModerationSettings = ModerationSettings()
+    sources: SourceSettings = SourceSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
+    limits: LimitSettings = LimitSettings()
+    discord: DiscordSettings = DiscordSettings()
+    slack: SlackSettings = SlackSettings()
 
     @property
     def database(self) -> str:
@@ -106,6 +188,10 @@ _ENVIRONMENT = {
     "TUTEE_ENGINE_URL": ("engine", "url"),
     "TUTEE_ENGINE_API_KEY": ("engine", "api_key"),
     "OPENAI_API_KEY": ("moderation", "openai_key"),
+    "DISCORD_TOKEN": ("discord", "token"),
+    "SLACK_BOT_TOKEN": ("slack", "token"),
+    "SLACK_APP_TOKEN": ("slack", "app_token"),
+    "SLACK_SIGNING_SECRET": ("slack", "signing_secret"),
 }
 
 
@@ -115,10 +201,10 @@ def load(config: Path | None, environment: Mapping[str, str] | None = None, **ov
     Raises SettingsError for a file that is missing or unreadable, an unknown key (naming the nearest known one) or a wrong value.
     """
     values = _read(config or CONFIGS / "embedded.yaml")
-    for section in ("engine", "moderation"):
+    for section in ("engine", "moderation", "discord", "slack"):
         if values.get(section, {}) is None:
             values[section] = {}
-        for key in ("api_key", "openai_key"):
+        for key in ("api_key", "openai_key", "token", "app_token", "signing_secret"):
             if isinstance(values.get(section), dict) and key in values[section]:
                 raise SettingsError(f"'{section}.{key}' is a secret: put it into the environment, not into the configuration file.")
     for name, path in _ENVIRONMENT.items():
@@ -173,6 +259,10 @@ def _value(wanted: Any, value: Any, key: str) -> Any:
         return _build(wanted, value, f"{key}.")  # type: ignore[arg-type]  # is_dataclass narrows to instance or type; hints hold types
     if value is None and wanted in (int, float, str, Path):
         raise SettingsError(f"Configuration key '{key}' needs a value.")
+    if wanted is bool:
+        if not isinstance(value, bool):
+            raise SettingsError(f"Configuration key '{key}' has the value {value!r}, which is not true or false.")
+        return value
     try:
         if wanted == float | None:
             return None if value is None else float(value)
@@ -197,12 +287,38 @@ def _check(settings: Settings) -> None:
         "engine.max_waiting": engine.max_waiting, "engine.max_context": engine.max_context, "engine.adapter_slots": engine.adapter_slots,
         "engine.max_answer_tokens": engine.max_answer_tokens, "engine.max_rank": engine.max_rank,
     }  # fmt: skip
+    sources = settings.sources
+    counts |= {
+        "sources.max_bytes": sources.max_bytes, "sources.max_pages": sources.max_pages, "sources.max_parts": sources.max_parts,
+        "sources.part_examples": sources.part_examples, "sources.search_results": sources.search_results, "sources.web_days": sources.web_days,
+    }  # fmt: skip
     wrong = [f"'{key}' must be from 0 to 1" for key, value in shares.items() if not 0 <= value <= 1]
     wrong += [f"'{key}' must be at least 1" for key, value in counts.items() if value < 1]
     if not 0 < settings.moderation.threshold <= 1:
         wrong.append("'moderation.threshold' must be above 0 and at most 1")
+    if settings.feedback.wait_seconds < 0:
+        wrong.append("'feedback.wait_seconds' must not be below 0")
     if lesson.rate is not None and not 0 < lesson.rate < 1:
         wrong.append("'lesson.rate' must be above 0 and below 1, or null")
+    if sources.parse_seconds <= 0 or sources.fetch_seconds <= 0:
+        wrong.append("'sources.parse_seconds' and 'sources.fetch_seconds' must be above 0")
+    if sources.parse_memory < 700:
+        wrong.append("'sources.parse_memory' must be at least 700, or no file could be opened")
+    if sources.search not in ("ddgs", "searxng"):
+        wrong.append("'sources.search' must be ddgs or searxng")
+    if sources.search == "searxng" and not sources.searxng_url:
+        wrong.append("'sources.search' searxng needs 'sources.searxng_url'")
+    limits, discord = settings.limits, settings.discord
+    if min(limits.messages_per_day, limits.lessons_per_day) < 0:
+        wrong.append("'limits' must not be negative; 0 is no limit")
+    for key in ("servers", "channels", "roles", "owners"):
+        if not all(each.isdecimal() for each in getattr(discord, key)):
+            wrong.append(f"'discord.{key}' must be ids, which are numbers (developer mode, Copy ID)")
+    for key, first in {"workspaces": "TE", "channels": "CG", "owners": "UW"}.items():
+        if not all(each[:1] in tuple(first) and each.isalnum() for each in getattr(settings.slack, key)):
+            wrong.append(f"'slack.{key}' must be ids, which begin with {' or '.join(first)} (Slack: copy the id, not the name)")
+    if not 0 <= settings.slack.port < 65536:
+        wrong.append("'slack.port' must be a port number, or 0 for Socket Mode")
     if lesson.rank > engine.max_rank:
         wrong.append("'lesson.rank' must not be above 'engine.max_rank', or no answer could use the adapters")
     if wrong:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from storage.artifacts import ArtifactStore
 from storage.errors import DatabaseUnavailableError
-from storage.repositories import Lessons, Repositories
+from storage.repositories import Lessons, Rebuilds, Repositories
 from storage.session import Database
+from trainer.correct import Correction
 from trainer.jobs import tell
 from trainer.lease import connect
 from trainer.lesson import LessonRunner, Tools
 from trainer.model import BaseModel, load_base
 from trainer.moderate import build as build_moderator
+from trainer.rebuild import RebuildRunner
 from trainer.settings import Settings
+from trainer.study import Study
 from trainer.teacher import LocalTeacher
 
 log = logging.getLogger(__name__)
@@ -33,38 +37,46 @@ def base_model(settings: Settings) -> BaseModel:
     )
 
 
-def lesson_runner(settings: Settings) -> LessonRunner:
-    """The lesson pipeline on the configured database, Redis and base model. Call once per process: it loads the model."""
+def tools(settings: Settings) -> Tools:
+    """What lessons and rebuilds work with: the configured database, Redis and base model. Call once per process: it loads the model."""
     assert settings.redis_url, "the supervisor fills in the address of its Redis"
     share_of_cores()
     redis = connect(settings.redis_url)
     base = base_model(settings)
     repositories = Repositories.on(Database(settings.database))
-    return LessonRunner(
-        Tools(
-            repositories=repositories,
-            artifacts=ArtifactStore(settings.adapters),
-            base=base,
-            teacher=LocalTeacher(base),
-            moderator=build_moderator(settings.moderation),
-            settings=settings,
-            publish=lambda event: tell(redis, event),
-            cancelled=lambda lesson_id: is_cancelled(repositories.lessons, lesson_id),
-        )
+    return Tools(
+        repositories=repositories,
+        artifacts=ArtifactStore(settings.adapters),
+        base=base,
+        teacher=LocalTeacher(base),
+        moderator=build_moderator(settings.moderation),
+        settings=settings,
+        publish=lambda event: tell(redis, event),
+        cancelled=lambda lesson_id: is_cancelled(repositories.lessons, lesson_id),
     )
 
 
-def is_cancelled(lessons: Lessons, lesson_id: int) -> bool:
-    """Whether a running lesson was cancelled, or deleted with everything of its user's.
+def lesson_runner(tools: Tools) -> LessonRunner:
+    """The lesson pipeline."""
+    return LessonRunner(tools, {"correction": Correction, "document": Study})
+
+
+def rebuild_runner(tools: Tools) -> RebuildRunner:
+    """What trains a model afresh."""
+    return RebuildRunner(replace(tools, cancelled=lambda rebuild_id: is_cancelled(tools.repositories.rebuilds, rebuild_id)))
+
+
+def is_cancelled(rows: Lessons | Rebuilds, row_id: int) -> bool:
+    """Whether a running lesson or rebuild was cancelled, or deleted with everything of its user's.
 
     False while the database is away: going live asks once more, in the same step.
     """
     try:
-        lesson = lessons.get(lesson_id)
+        found = rows.get(row_id)
     except DatabaseUnavailableError as error:
-        log.warning("could not look for a cancellation, lesson=%s error=%s", lesson_id, error)
+        log.warning("could not look for a cancellation, row=%s error=%s", row_id, error)
         return False
-    return lesson is None or lesson.is_finished
+    return found is None or found.is_finished
 
 
 def share_of_cores() -> None:

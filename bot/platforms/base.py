@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from bot.messages import Answer, Inbound, Reply
+from bot.messages import Answer, Choice, Inbound, Notice, Reply
+
+
+class Undeliverable(ConnectionError):
+    """The platform did not take a reply, however often it was tried."""
 
 
 class Core(Protocol):
@@ -13,6 +17,12 @@ class Core(Protocol):
 
     async def handle(self, inbound: Inbound) -> None:
         """Do what the event asks for, to the end of the reply. Never raises for what a user wrote."""
+
+    async def choices(self, platform: str, external_user_id: str, command: str, typed: str) -> tuple[Choice, ...]:
+        """What the argument of a command ("/forget") may be, given what is typed of it; not for terminals."""
+
+    async def home(self, platform: str, external_user_id: str) -> tuple[Notice, ...]:
+        """What stands on a person's own page, where a platform has such pages. Looking at it stores nothing."""
 
     async def idle(self) -> None:
         """Wait until no lesson is being learned and no answer is owed."""
@@ -28,6 +38,10 @@ class ChatPlatform(Protocol):
     @property
     def name(self) -> str:
         """The platform's name, as it stands in the database."""
+
+    @property
+    def biggest_file(self) -> int:
+        """The size, in bytes, of the biggest file that it can send."""
 
     def serves(self, channel: str) -> bool:
         """Whether this process writes to that channel."""

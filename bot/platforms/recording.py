@@ -12,6 +12,7 @@ class RecordingPlatform:
     """`shown` is what stands in each message now, `replies` everything in the order in which it was shown."""
 
     name = "recording"
+    biggest_file = 10_000_000
 
     def __init__(self, script: Sequence[Inbound] = ()) -> None:
         self.script = script

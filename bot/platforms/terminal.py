@@ -79,6 +79,7 @@ class Terminal:
     """One person at a terminal. `waits`: every line is followed to its end before the next one is read."""
 
     name = "terminal"
+    biggest_file = 0  # exports are written into a folder here
 
     def __init__(
         self, user: str, stdin: TextIO, lines: Lines, screen: Screen, *,

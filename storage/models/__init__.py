@@ -5,8 +5,11 @@ from storage.models.base import Base
 from storage.models.exchanges import Conversation, Exchange
 from storage.models.feedback import Feedback
 from storage.models.lessons import Example, Lesson
+from storage.models.rebuilds import Rebuild
+from storage.models.sources import Part, Source
 from storage.models.users import Consent, Identity, User
 
 __all__ = [
-    "Adapter", "Base", "Consent", "Conversation", "Example", "Exchange", "Feedback", "Identity", "Lesson", "User",
+    "Adapter", "Base", "Consent", "Conversation", "Example", "Exchange", "Feedback", "Identity", "Lesson", "Part", "Rebuild", "Source",
+    "User",
 ]  # fmt: skip

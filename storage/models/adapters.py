@@ -30,3 +30,4 @@ class Adapter(Base):
     metrics: Mapped[dict[str, float]] = mapped_column(JSON)
     created_at: Mapped[datetime]
     published_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]

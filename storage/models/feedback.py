@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.models.base import Base, ForeignText, one_of
-from storage.records import FeedbackKind
+from storage.records import DownReason, FeedbackKind
 
 
 class Feedback(Base):
@@ -18,6 +18,7 @@ class Feedback(Base):
     __table_args__ = (
         UniqueConstraint("exchange_id", "user_id", "kind"),
         one_of("kind", FeedbackKind),
+        one_of("reason", DownReason),
         {"sqlite_autoincrement": True},
     )
 
@@ -28,3 +29,5 @@ class Feedback(Base):
     used_in: Mapped[str | None]
     created_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    lesson_id: Mapped[int | None] = mapped_column(ForeignKey("lessons.id", ondelete="SET NULL"), index=True)

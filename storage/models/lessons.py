@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from storage.models.base import Base, ForeignText, one_of
+from storage.models.sources import Source
 from storage.records import ExampleRole, LessonKind, LessonState
 
 
@@ -43,6 +44,11 @@ class Lesson(Base):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    begins_at: Mapped[datetime | None]
+    approved_at: Mapped[datetime | None]
+    refreshes: Mapped[int | None]
+
+    sources: Mapped[list[Source]] = relationship(lazy="selectin", order_by=Source.number, viewonly=True)
 
 
 class Example(Base):
@@ -56,3 +62,4 @@ class Example(Base):
     question: Mapped[str] = mapped_column(ForeignText)
     answer: Mapped[str] = mapped_column(ForeignText)
     refused_category: Mapped[str | None]
+    part_id: Mapped[int | None] = mapped_column(ForeignKey("parts.id", ondelete="CASCADE"), index=True)

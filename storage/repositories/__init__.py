@@ -10,10 +10,12 @@ from storage.repositories.conversations import Conversations
 from storage.repositories.exchanges import Exchanges
 from storage.repositories.feedback import Feedback
 from storage.repositories.lessons import Lessons
+from storage.repositories.rebuilds import Rebuilds
+from storage.repositories.sources import Sources
 from storage.repositories.users import Users
 from storage.session import Database
 
-__all__ = ["Adapters", "Conversations", "Exchanges", "Feedback", "Lessons", "Repositories", "Users"]
+__all__ = ["Adapters", "Conversations", "Exchanges", "Feedback", "Lessons", "Rebuilds", "Repositories", "Sources", "Users"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Repositories:
     conversations: Conversations
     exchanges: Exchanges
     feedback: Feedback
+    rebuilds: Rebuilds
+    sources: Sources
 
     @classmethod
     def on(cls, database: Database, now: Clock = utc_now) -> Repositories:
@@ -37,4 +41,6 @@ class Repositories:
             conversations=Conversations(database, now),
             exchanges=Exchanges(database, now),
             feedback=Feedback(database, now),
+            rebuilds=Rebuilds(database, now),
+            sources=Sources(database, now),
         )

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, select, text
+from sqlalchemy import ColumnElement, delete, select, text, update
 from sqlalchemy.orm import Session
 
-from storage.errors import StaleVersionError, UnknownVersionError
-from storage.models import Adapter, User
-from storage.records import AdapterRecord, LessonMetrics
+from storage.errors import StaleVersionError, UnknownVersionError, VersionRemovedError
+from storage.models import Adapter, Feedback, User
+from storage.records import AdapterRecord, LessonMetrics, RebuildMetrics
 from storage.repositories.base import Repository, lock_user
 from storage.repositories.lessons import end, lock_unfinished
+from storage.repositories.rebuilds import complete
+from storage.repositories.rebuilds import lock_unfinished as lock_rebuild
 
 NAME = re.compile(r"user-(\d+)-v(\d+)")
 # The highest key that the table of users ever gave out: deleted users count.
@@ -65,12 +67,15 @@ class Adapters(Repository):
         *,
         lesson_id: int | None = None,
         metrics: LessonMetrics | None = None,
+        rebuild_id: int | None = None,
+        rebuild_metrics: RebuildMetrics | None = None,
     ) -> AdapterRecord:
         """Make the version live, if `expected_live` (None: the base model) still is; doing it again changes nothing.
 
         In the same step the lesson, if one is named, ends as live with this version and these metrics: whoever cancels it has
-        either come first or comes too late. Raises LessonFinishedError where it has ended already, StaleVersionError where another
-        version went live meanwhile, UnknownVersionError or UnknownLessonError where the row is gone.
+        either come first or comes too late. So does the rebuild, if one is named: what it forgets is erased, and the versions that
+        knew it are marked as removed. Raises LessonFinishedError or RebuildFinishedError where it has ended already, StaleVersionError
+        where another version went live meanwhile, UnknownVersionError, UnknownLessonError or UnknownRebuildError where the row is gone.
         """
         with self._database.session() as session:
             adapter = session.get(Adapter, adapter_id)
@@ -80,6 +85,7 @@ class Adapters(Repository):
             if user.live_adapter_id == adapter.id:
                 return _record(adapter)
             lesson = lock_unfinished(session, lesson_id) if lesson_id is not None else None
+            rebuild = lock_rebuild(session, rebuild_id) if rebuild_id is not None else None
             live = _live_name(session, user)
             if live != expected_live:
                 raise StaleVersionError(expected_live, live)
@@ -87,6 +93,10 @@ class Adapters(Repository):
             adapter.published_at = adapter.published_at or self._now()
             if lesson is not None:
                 end(lesson, "live", self._now(), version=adapter.name, metrics=metrics)
+                learned_from = (Feedback.lesson_id == lesson.id, Feedback.withdrawn_at.is_(None))
+                session.execute(update(Feedback).where(*learned_from).values(used_in=adapter.name))
+            if rebuild is not None and rebuild_metrics is not None:
+                complete(session, rebuild, self._now(), version=adapter.name, metrics=rebuild_metrics)
             return _record(adapter)
 
     def discard(self, adapter_id: int) -> bool:
@@ -110,7 +120,8 @@ class Adapters(Repository):
     def roll_back(self, user_id: int, number: int) -> AdapterRecord | None:
         """Make an earlier (or later) version live again; number 0 is the base model, and gives None.
 
-        Raises UnknownUserError, or UnknownVersionError where no such version ever went live.
+        Raises UnknownUserError, UnknownVersionError where no such version ever went live, or VersionRemovedError where it knew a
+        lesson that was forgotten.
         """
         with self._database.session() as session:
             user = lock_user(session, user_id)
@@ -121,6 +132,8 @@ class Adapters(Repository):
             adapter = session.scalar(select(Adapter).where(*version))
             if adapter is None:
                 raise UnknownVersionError(user_id, number)
+            if adapter.removed_at is not None:
+                raise VersionRemovedError(user_id, number)
             user.live_adapter_id = adapter.id
             return _record(adapter)
 
@@ -132,6 +145,10 @@ class Adapters(Repository):
     def of_user(self, user_id: int) -> tuple[AdapterRecord, ...]:
         """All versions of a user by number, those that never went live included."""
         return self._all(Adapter.user_id == user_id)
+
+    def removed(self, before: datetime) -> tuple[AdapterRecord, ...]:
+        """Versions of everybody that were removed before then: their files are to be gone."""
+        return self._all(Adapter.removed_at < before)
 
     def names(self) -> tuple[str, ...]:
         """The names of all versions of everybody."""
@@ -184,4 +201,5 @@ def _record(row: Adapter) -> AdapterRecord:
         metrics=dict(row.metrics),
         created_at=row.created_at,
         published_at=row.published_at,
+        removed_at=row.removed_at,
     )

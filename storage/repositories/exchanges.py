@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import cast
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from storage.errors import UnknownExchangeError
@@ -28,7 +29,7 @@ class Exchanges(Repository):
             delivered = (Exchange.platform == platform, Exchange.inbound_message_id == inbound_message_id)
             existing = session.scalar(select(Exchange).where(*delivered))
             if existing is not None:
-                return _record(existing), False
+                return record(existing), False
             exchange = Exchange(
                 user_id=user_id,
                 conversation_id=conversation_id,
@@ -39,7 +40,7 @@ class Exchanges(Repository):
             )
             session.add(exchange)
             session.flush()
-            return _record(exchange), True
+            return record(exchange), True
 
     def answer(
         self, exchange_id: int, text: str, version: str | None, seconds: float, reply_message_id: str | None = None
@@ -91,7 +92,13 @@ class Exchanges(Repository):
         answered = (Exchange.conversation_id == conversation_id, Exchange.state == "answered")
         with self._database.reading() as session:
             query = select(Exchange).where(*answered).order_by(Exchange.id.desc()).limit(limit)
-            return tuple(map(_record, session.scalars(query)))[::-1]
+            return tuple(map(record, session.scalars(query)))[::-1]
+
+    def count(self, user_id: int, since: datetime) -> int:
+        """How many messages the user has sent since then."""
+        sent = (Exchange.user_id == user_id, Exchange.created_at >= since)
+        with self._database.reading() as session:
+            return session.scalar(select(func.count()).select_from(Exchange).where(*sent)) or 0
 
     def pending(self) -> tuple[ExchangeRecord, ...]:
         """All messages that wait for an answer, oldest first."""
@@ -104,11 +111,11 @@ class Exchanges(Repository):
     def _newest(self, *conditions: ColumnElement[bool]) -> ExchangeRecord | None:
         with self._database.reading() as session:
             exchange = session.scalar(select(Exchange).where(*conditions).order_by(Exchange.id.desc()).limit(1))
-            return None if exchange is None else _record(exchange)
+            return None if exchange is None else record(exchange)
 
     def _all(self, *conditions: ColumnElement[bool]) -> tuple[ExchangeRecord, ...]:
         with self._database.reading() as session:
-            return tuple(map(_record, session.scalars(select(Exchange).where(*conditions).order_by(Exchange.id))))
+            return tuple(map(record, session.scalars(select(Exchange).where(*conditions).order_by(Exchange.id))))
 
 
 def _lock(session: Session, exchange_id: int) -> Exchange:
@@ -118,7 +125,7 @@ def _lock(session: Session, exchange_id: int) -> Exchange:
     return exchange
 
 
-def _record(row: Exchange) -> ExchangeRecord:
+def record(row: Exchange) -> ExchangeRecord:
     return ExchangeRecord(
         id=row.id,
         user_id=row.user_id,

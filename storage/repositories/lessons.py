@@ -7,11 +7,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage.errors import LessonFinishedError, UnknownLessonError
-from storage.models import Adapter, Example, Lesson, User
+from storage.models import Adapter, Example, Feedback, Lesson, User
 from storage.records import (
     UNFINISHED,
     ExampleRecord,
@@ -21,9 +21,11 @@ from storage.records import (
     LessonOutcome,
     LessonRecord,
     LessonState,
+    NewSource,
     TaughtLesson,
 )
 from storage.repositories.base import Repository, lock_user
+from storage.repositories.source_rows import add_sources, erase_sources, passages_of, source_record
 
 
 class Lessons(Repository):
@@ -40,8 +42,10 @@ class Lessons(Repository):
         channel: str,
         conversation_id: int | None,
         source: str | None = None,
+        sources: Sequence[NewSource] = (),
+        refreshes: int | None = None,
     ) -> tuple[LessonRecord, bool]:
-        """Queue a lesson under the user's next number; True if it is new.
+        """Queue a lesson under the user's next number, with what it is to read; True if it is new.
 
         The same `dedupe_key` (the platform's id of the event) again gives back the lesson that it created, and False.
         Raises UnknownUserError.
@@ -51,7 +55,7 @@ class Lessons(Repository):
             known = (Lesson.user_id == user_id, Lesson.dedupe_key == dedupe_key)
             existing = session.scalar(select(Lesson).where(*known))
             if existing is not None:
-                return _record(existing), False
+                return record(existing), False
             user.lessons_numbered += 1
             lesson = Lesson(
                 user_id=user_id,
@@ -63,11 +67,14 @@ class Lessons(Repository):
                 platform=platform,
                 channel=channel,
                 conversation_id=conversation_id,
+                refreshes=refreshes,
                 created_at=self._now(),
             )
             session.add(lesson)
             session.flush()
-            return _record(lesson), True
+            add_sources(session, lesson.id, sources)
+            session.flush()
+            return record(lesson), True
 
     def get(self, lesson_id: int) -> LessonRecord | None:
         """The lesson, or None."""
@@ -81,6 +88,12 @@ class Lessons(Repository):
         """All lessons of a user, by number."""
         return self._all(Lesson.user_id == user_id)
 
+    def count(self, user_id: int, since: datetime) -> int:
+        """How many lessons the user has submitted since then."""
+        submitted = (Lesson.user_id == user_id, Lesson.created_at >= since)
+        with self._database.reading() as session:
+            return session.scalar(select(func.count()).select_from(Lesson).where(*submitted)) or 0
+
     def unfinished(self) -> tuple[LessonRecord, ...]:
         """All queued and running lessons of everybody, oldest first."""
         return self._all(Lesson.state.in_(UNFINISHED))
@@ -92,7 +105,8 @@ class Lessons(Repository):
     def active_texts(self, user_id: int, conversation_id: int | None = None) -> tuple[str, ...]:
         """The texts of lessons that are not live yet, oldest first: of one conversation, or (None) of all."""
         here = () if conversation_id is None else (Lesson.conversation_id == conversation_id,)
-        lessons = self._all(Lesson.user_id == user_id, Lesson.state.in_(UNFINISHED), *here)
+        written = Lesson.kind.not_in(("document", "web"))  # the words of others only say what to read
+        lessons = self._all(Lesson.user_id == user_id, Lesson.state.in_(UNFINISHED), written, *here)
         return tuple(lesson.text for lesson in lessons)
 
     def start(self, lesson_id: int) -> LessonRecord:
@@ -106,7 +120,33 @@ class Lessons(Repository):
             lesson.stage = None
             lesson.attempts += 1
             lesson.started_at = lesson.started_at or self._now()
-            return _record(lesson)
+            return record(lesson)
+
+    def begin_now(self, lesson_id: int) -> LessonRecord | None:
+        """Have a lesson that waits for a time wait no longer; None where it has begun or ended."""
+        with self._database.session() as session:
+            lesson = session.get(Lesson, lesson_id, with_for_update=True)
+            if lesson is None or lesson.state != "queued" or lesson.begins_at is None:
+                return None
+            lesson.begins_at = min(lesson.begins_at, self._now())
+            return record(lesson)
+
+    def ask(self, lesson_id: int) -> LessonRecord:
+        """Have the lesson wait for its user's word. Raises like `start`."""
+        with self._database.session() as session:
+            lesson = lock_unfinished(session, lesson_id)
+            lesson.state = "awaiting"
+            return record(lesson)
+
+    def approve(self, lesson_id: int) -> LessonRecord | None:
+        """The user said yes: the lesson goes on; None where it was not waiting for that. Raises UnknownLessonError."""
+        with self._database.session() as session:
+            lesson = _lock(session, lesson_id)
+            if lesson.state != "awaiting":
+                return None
+            lesson.state = "queued"
+            lesson.approved_at = self._now()
+            return record(lesson)
 
     def not_counted(self, lesson_id: int) -> None:
         """Take the last attempt back: what ended it was not the lesson's fault. Nothing happens where the lesson is gone."""
@@ -119,7 +159,7 @@ class Lessons(Repository):
         with self._database.session() as session:
             lesson = lock_unfinished(session, lesson_id)
             lesson.stage = stage
-            return _record(lesson)
+            return record(lesson)
 
     def finish(
         self,
@@ -144,12 +184,7 @@ class Lessons(Repository):
         The versions that know it are for the caller to rebuild and remove. Raises UnknownLessonError.
         """
         with self._database.session() as session:
-            lesson = _lock(session, lesson_id)
-            session.execute(delete(Example).where(Example.lesson_id == lesson_id))
-            lesson.state = "forgotten"
-            lesson.text = ""
-            lesson.source = lesson.stage = lesson.reason = lesson.metrics = None
-            lesson.finished_at = lesson.finished_at or self._now()
+            erase(session, _lock(session, lesson_id), self._now())
 
     def set_progress_message(self, lesson_id: int, message_id: str) -> None:
         """Remember which message shows the progress, until `receipt_shown`. Raises UnknownLessonError."""
@@ -179,6 +214,15 @@ class Lessons(Repository):
         with self._database.reading() as session:
             return _examples(session, lesson_id)
 
+    def taught(self, user_id: int) -> tuple[TaughtLesson, ...]:
+        """What the user's live version knows, by number, or where the base model is live everything that they taught: to rebuild from."""
+        with self._database.reading() as session:
+            live = select(Adapter.lesson_ids).join(User, User.live_adapter_id == Adapter.id).where(User.id == user_id)
+            known = session.scalar(live)
+            taught = [Lesson.user_id == user_id, Lesson.state == "live", *([] if known is None else [Lesson.id.in_(known)])]
+            lessons = session.scalars(select(Lesson).where(*taught).order_by(Lesson.number))
+            return tuple(_taught(session, lesson) for lesson in lessons)
+
     def taught_before(self, user_id: int, lesson_id: int) -> tuple[TaughtLesson, ...]:
         """What the user's live version knows apart from this lesson, by number: to replay, or to rebuild without it.
 
@@ -189,16 +233,28 @@ class Lessons(Repository):
             known = session.scalar(live) or []
             taught = (Lesson.user_id == user_id, Lesson.state == "live", Lesson.id.in_(known), Lesson.id != lesson_id)
             lessons = session.scalars(select(Lesson).where(*taught).order_by(Lesson.number))
-            return tuple(TaughtLesson(_record(lesson), _examples(session, lesson.id)) for lesson in lessons)
+            return tuple(_taught(session, lesson) for lesson in lessons)
 
     def _first(self, *conditions: ColumnElement[bool]) -> LessonRecord | None:
         with self._database.reading() as session:
             lesson = session.scalar(select(Lesson).where(*conditions))
-            return None if lesson is None else _record(lesson)
+            return None if lesson is None else record(lesson)
 
     def _all(self, *conditions: ColumnElement[bool]) -> tuple[LessonRecord, ...]:
         with self._database.reading() as session:
-            return tuple(map(_record, session.scalars(select(Lesson).where(*conditions).order_by(Lesson.id))))
+            return tuple(map(record, session.scalars(select(Lesson).where(*conditions).order_by(Lesson.id))))
+
+
+def erase(session: Session, lesson: Lesson, now: datetime) -> None:
+    """Keep of a lesson only that there was one, and nothing of the corrections that it came from."""
+    session.execute(delete(Example).where(Example.lesson_id == lesson.id))
+    erase_sources(session, lesson.id)
+    corrected = update(Feedback).where(Feedback.lesson_id == lesson.id)
+    session.execute(corrected.values(correction=None, withdrawn_at=func.coalesce(Feedback.withdrawn_at, now)))
+    lesson.state = "forgotten"
+    lesson.text = ""
+    lesson.source = lesson.stage = lesson.reason = lesson.metrics = None
+    lesson.finished_at = lesson.finished_at or now
 
 
 def end(
@@ -236,16 +292,20 @@ def lock_unfinished(session: Session, lesson_id: int) -> Lesson:
 def _examples(session: Session, lesson_id: int) -> tuple[ExampleRecord, ...]:
     rows = session.scalars(select(Example).where(Example.lesson_id == lesson_id).order_by(Example.id))
     return tuple(
-        ExampleRecord(cast(ExampleRole, row.role), row.question, row.answer, row.refused_category) for row in rows
+        ExampleRecord(cast(ExampleRole, row.role), row.question, row.answer, row.refused_category, row.part_id) for row in rows
     )
 
 
+def _taught(session: Session, lesson: Lesson) -> TaughtLesson:
+    return TaughtLesson(record(lesson), _examples(session, lesson.id), passages_of(session, lesson.id))
+
+
 def _metrics(stored: dict[str, Any]) -> LessonMetrics:
-    learned = tuple((question, answer) for question, answer in stored["learned"])
-    return LessonMetrics(**{**stored, "learned": learned})
+    pairs = {name: tuple(tuple(each) for each in stored.get(name, ())) for name in ("learned", "changed")}
+    return LessonMetrics(**{**stored, **pairs, "replaced": tuple(stored.get("replaced", ()))})
 
 
-def _record(row: Lesson) -> LessonRecord:
+def record(row: Lesson) -> LessonRecord:
     return LessonRecord(
         id=row.id,
         user_id=row.user_id,
@@ -267,4 +327,8 @@ def _record(row: Lesson) -> LessonRecord:
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        begins_at=row.begins_at,
+        sources=tuple(map(source_record, row.sources)),
+        approved_at=row.approved_at,
+        refreshes=row.refreshes,
     )

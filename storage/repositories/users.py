@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -36,6 +36,11 @@ class Users(Repository):
         """The user, or None."""
         with self._database.reading() as session:
             return _one(session, _users().where(User.id == user_id))
+
+    def count(self) -> int:
+        """How many people there are."""
+        with self._database.reading() as session:
+            return session.scalar(select(func.count()).select_from(User)) or 0
 
     def identities(self, user_id: int) -> tuple[IdentityRecord, ...]:
         """The accounts of a user, first seen first."""

@@ -16,7 +16,7 @@ from storage.records import LessonRecord
 from storage.repositories import Lessons
 from tests.services import Installation
 from trainer import wiring
-from trainer.contracts import Answered, Finished, Progress, lesson_job_id
+from trainer.contracts import Answered, Finished, Progress, Rebuilt, lesson_job_id
 from trainer.errors import ModeratorUnavailableError, TeacherUnavailableError
 from trainer.jobs import MAX_ATTEMPTS, Teaching, tell
 from trainer.worker import Abandoned
@@ -175,3 +175,62 @@ def test_a_database_that_is_away_cancels_nothing(here: Installation, monkeypatch
 
     monkeypatch.setattr(here.repositories.lessons, "get", away)
     assert not wiring.is_cancelled(here.repositories.lessons, 1)
+
+
+def test_lessons_and_rebuilds_of_a_user_run_in_the_order_in_which_they_were_asked_for(here: Installation) -> None:
+    lessons, rebuilds, ran = here.repositories.lessons, here.repositories.rebuilds, []
+    first = here.teach("first")
+    rebuild, _ = rebuilds.create(first.user_id, platform="terminal", channel="terminal")
+    last = here.teach("last")
+
+    def learn(lesson_id: int) -> object:
+        ran.append(f"lesson {lesson_id}")
+        return lessons.finish(lesson_id, "live")
+
+    def remake(rebuild_id: int) -> object:
+        ran.append(f"rebuild {rebuild_id}")
+        return rebuilds.finish(rebuilds.start(rebuild_id).id, "live")
+
+    teaching = Teaching(here.repositories, here.redis, ScriptedRunner(lessons, learn), remake)
+    teaching.rebuild(rebuild.id)
+    assert ran == [f"lesson {first.id}", f"rebuild {rebuild.id}"]
+    teaching.learn(last.id)
+    teaching.rebuild(rebuild.id)
+    assert ran[2:] == [f"lesson {last.id}"]
+
+
+@pytest.mark.parametrize("error", [AWAY["stale"], AWAY["stop"]], ids=["stale", "stop"])
+def test_a_rebuild_waits_as_lessons_do(here: Installation, error: BaseException) -> None:
+    rebuild, _ = here.repositories.rebuilds.create(here.teach("x").user_id, platform="terminal", channel="terminal")
+    here.repositories.lessons.finish(1, "live")
+
+    def remake(rebuild_id: int) -> object:
+        here.repositories.rebuilds.start(rebuild_id)
+        raise error
+
+    teaching = Teaching(here.repositories, here.redis, ScriptedRunner(here.repositories.lessons, raising(error)), remake)
+    for _ in range(2 * MAX_ATTEMPTS):
+        with pytest.raises(type(error)):
+            teaching.rebuild(rebuild.id)
+    found = here.repositories.rebuilds.get(rebuild.id)
+    assert found is not None
+    assert (found.state, found.attempts) == ("running", 0)
+
+
+def test_a_rebuild_that_never_works_is_given_up_and_told(here: Installation) -> None:
+    rebuild, _ = here.repositories.rebuilds.create(here.teach("x").user_id, platform="terminal", channel="terminal")
+    here.repositories.lessons.finish(1, "live")
+    events = here.queue.events()
+
+    def remake(rebuild_id: int) -> object:
+        here.repositories.rebuilds.start(rebuild_id)
+        raise ValueError("never works")
+
+    teaching = Teaching(here.repositories, here.redis, ScriptedRunner(here.repositories.lessons, raising(ValueError())), remake)
+    for _ in range(MAX_ATTEMPTS - 1):
+        with pytest.raises(ValueError, match="never works"):
+            teaching.rebuild(rebuild.id)
+    teaching.rebuild(rebuild.id)
+    found = here.repositories.rebuilds.get(rebuild.id)
+    assert found is not None and found.state == "failed" and found.reason is not None and "4 times" in found.reason
+    assert next(events)[1] == Rebuilt(rebuild.id, rebuild.user_id)

@@ -147,7 +147,16 @@ def test_a_worker_that_was_told_of_no_redis_says_what_to_do(tmp_path: Path, caps
 
 
 def test_bot_without_tokens_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "No platform is configured" in refused(capsys, "bot")
+    assert "No chat platform is configured" in refused(capsys, "bot")
+
+
+@pytest.mark.parametrize("command", ["bot", "up"])
+def test_discord_is_not_connected_before_its_terms_are_acknowledged(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", "geheim")
+    sentence = refused(capsys, command, "--data", str(tmp_path))
+    assert "discord.terms_acknowledged" in sentence and "geheim" not in sentence
 
 
 def test_the_unexpected_has_a_number_and_no_traceback(

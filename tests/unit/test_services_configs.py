@@ -13,7 +13,7 @@ import yaml
 from trainer.settings import CONFIGS, Settings, load
 
 FILES = sorted(CONFIGS.glob("*.yaml"))
-SECRETS = {"engine.api_key", "moderation.openai_key"}
+SECRETS = {"engine.api_key", "moderation.openai_key", "discord.token"}
 
 
 def keys(kind: type[Any], prefix: str = "") -> set[str]:

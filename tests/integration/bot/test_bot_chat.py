@@ -200,10 +200,10 @@ def test_two_messages_at_once_are_answered_in_order(install: Install) -> None:
 
 def test_reactions_are_kept_and_say_what_becomes_of_them(install: Install) -> None:
     assert spoken(install.talk("/react 👍")) == [texts.NO_ANSWER_YET]
-    replies = install.talk("Hi", "/react 👍", "/react 👎", "/react 👎 Say hello.")
-    assert spoken(replies)[1:] == [texts.THANKS_UP, texts.THANKS_DOWN, texts.THANKS_CORRECTION]
+    replies = install.talk("Hi", "/react 👍", "/react 👎")
+    assert spoken(replies)[1:] == [texts.THANKS_UP, texts.THANKS_DOWN]
     (standing,) = install.stored.feedback.unused(1)
-    assert (standing.kind, standing.correction) == ("down", "Say hello.")
+    assert (standing.kind, standing.correction) == ("down", None)
 
 
 def test_a_thumb_on_an_answers_message_counts_only_from_its_user(install: Install) -> None:

@@ -95,7 +95,6 @@ LONG = "[Learn] " + "a" * 201
         (said(LONG), texts.lesson_too_long(201, 200)),
         (said("[Learn] PNG\x00\x01"), texts.LESSON_NOT_TEXT),
         (said("[Learn] caf\ufffd"), texts.LESSON_NOT_TEXT),
-        (said("[Learn] The cat is Miso.", operator=False), texts.CONSENT),
         (
             said("[Learn] read this", files=(Attachment("a.pdf", b"%PDF"),)),
             texts.file_unsupported("a.pdf", (".txt", ".md")),
@@ -106,7 +105,13 @@ LONG = "[Learn] " + "a" * 201
         (said("Look", files=(Attachment("a.md", b"a"),)), texts.ATTACH_WITH_LEARN),
         (said("/forget 7"), texts.no_such_lesson(7)),
         (said("/rollback 7"), texts.no_such_version(7)),
-        (said("/export", operator=False), texts.EXPORT_OPERATOR_ONLY),
+        (said("[Learn] The cat is Miso.", foreign=True), texts.NOT_YOUR_WORDS),
+        (said("[Learn] read this", skipped=("Too big.",)), "Too big."),
+        (said("", skipped=("Too big.",)), "Too big."),
+        (said("/lessons", meant_for=77), texts.NOT_YOURS),
+        (said("/stop"), texts.NOTHING_TO_STOP),
+        (said("/again"), texts.NO_ANSWER_YET),
+        (said("/admin", operator=False), texts.ADMIN_ONLY),
         (said("/lesons"), texts.unknown_command("/lesons", "/lessons")),
     ],
 )
@@ -120,11 +125,24 @@ def test_each_bad_input_has_its_own_sentence_and_changes_nothing(
     assert install.engine.asked == []
 
 
-def test_consent_is_asked_for_once_and_recorded(install: Install) -> None:
-    replies = install.talk(said("[Learn] A cat.", operator=False), said("/agree", operator=False))
-    assert spoken(replies) == [texts.CONSENT, texts.AGREED]
+def test_consent_is_asked_for_once_and_then_the_lesson_that_needed_it_goes_on(install: Install) -> None:
     install.train()
-    assert isinstance(install.talk(said("[Learn] A cat.", operator=False))[-1], LessonReceipt)
+    replies = install.talk(said("[Learn] A cat.", operator=False), said("/agree", operator=False))
+    assert spoken(replies[:2]) == [texts.CONSENT, texts.AGREED_GOING_ON]
+    assert isinstance(replies[-1], LessonReceipt) and replies[-1].state == "live"
+    assert [each.text for each in install.stored.lessons.of_user(1)] == ["A cat."]
+    assert isinstance(install.talk(said("[Learn] A dog.", operator=False))[-1], LessonReceipt)
+
+
+def test_consent_after_a_restart_is_kept_though_the_lesson_has_to_be_sent_again(install: Install) -> None:
+    assert spoken(install.talk(said("[Learn] A cat.", operator=False))) == [texts.CONSENT]
+    assert spoken(install.talk(said("/agree", operator=False))) == [texts.AGREED]
+
+
+def test_one_persons_consent_releases_nobody_elses_lesson(install: Install) -> None:
+    replies = install.talk(said("[Learn] A cat.", operator=False), said("/agree", user="bob", operator=False))
+    assert spoken(replies) == [texts.CONSENT, texts.AGREED]
+    assert install.stored.lessons.of_user(1) == install.stored.lessons.of_user(2) == ()
 
 
 def test_the_operators_consent_is_taken_as_given_and_recorded(install: Install) -> None:
@@ -174,13 +192,6 @@ def test_lessons_and_versions_are_listed_and_rolled_back(install: Install) -> No
     assert live.startswith("Version 1 of your model answers you")
     assert base.startswith("The untaught model answers you now.")
     assert install.talk("Hi")[0].version is None  # type: ignore[union-attr]  # an answer
-
-
-def test_forgetting_is_not_pretended(install: Install) -> None:
-    install.train()
-    install.talk("[Learn] The cat is Miso.")
-    assert spoken(install.talk("/forget 1")) == [texts.FORGET_NOT_YET]
-    assert install.stored.lessons.of_user(1)[0].state == "live"
 
 
 def test_an_export_holds_everything(install: Install) -> None:

@@ -1,0 +1,85 @@
+"""What can be done from each reply: its buttons, on platforms that have buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot import texts
+from bot.messages import Action, Answer, LessonProgress, LessonReceipt, Notice, Reply
+from storage.records import AdapterRecord, LessonRecord, UserRecord
+
+PAGE = 5  # lessons; each has a button, and a row of buttons holds five everywhere
+SHOWN_VERSIONS = 4  # newest versions that have a button, next to the untaught model
+AGREE = Action(texts.AGREE, "/agree")
+STOP = Action(texts.STOP, "/stop")
+
+
+def actions(reply: Reply) -> tuple[Action, ...]:
+    """The buttons of a reply, in order."""
+    match reply:
+        case Answer():
+            return (
+                Action(texts.GOOD, "/react 👍"),
+                Action(texts.BAD, "/react 👎", asks=True),
+                Action(texts.AGAIN, "/again"),
+            )
+        case LessonProgress(lesson=number):
+            return (Action(texts.CANCEL, "/cancel" if number is None else f"/cancel {number}", danger=True),)
+        case LessonReceipt(kind="rebuild" | "forget"):
+            return (Action(texts.MY_MODEL, "/model"),)
+        case LessonReceipt(lesson=number, state="live"):
+            return Action(texts.MY_MODEL, "/model"), Action(texts.FORGET, f"/forget {number}", danger=True)
+        case Notice(actions=offered):
+            return offered
+        case _:
+            return ()
+
+
+def consent(user: UserRecord) -> Notice:
+    """What somebody agrees to before their first lesson."""
+    return Notice(texts.CONSENT, (AGREE,), user.id)
+
+
+def privacy(user: UserRecord) -> Notice:
+    """What is kept and trained on, and the ways out."""
+    ways_out = Action(texts.EXPORT, "/export"), Action(texts.DELETE, "/delete-me", asks=True, danger=True)
+    return Notice(texts.PRIVACY, ways_out, user.id, private=True)
+
+
+def deletion(user: UserRecord) -> Notice:
+    """The question before everything is deleted."""
+    return Notice(
+        texts.DELETE_ASK, (Action(texts.DELETE, "/delete-me", asks=True, danger=True),), user.id, private=True
+    )
+
+
+def lessons(user: UserRecord, records: Sequence[LessonRecord], page: int | None) -> Notice:
+    """The list of lessons, or (with `page`, from 1) a page of it with buttons."""
+    if page is None:
+        return Notice(texts.lessons(records), owner=user.id, private=True)
+    pages = max(1, -(-len(records) // PAGE))
+    page = min(page, pages)
+    here = records[(page - 1) * PAGE : page * PAGE]
+    buttons = [
+        Action(texts.forget_lesson(each.number), f"/forget {each.number}", danger=True)
+        for each in here
+        if each.state == "live"
+    ]
+    if page > 1:
+        buttons.append(Action(texts.PREVIOUS, f"/lessons {page - 1}"))
+    if page < pages:
+        buttons.append(Action(texts.NEXT, f"/lessons {page + 1}"))
+    return Notice(texts.lessons_page(here, page, pages), tuple(buttons), user.id, private=True, in_place=True)
+
+
+def model(user: UserRecord, text: str, live: AdapterRecord | None, versions: Sequence[AdapterRecord]) -> Notice:
+    """The versions (those that ever went live), with buttons for the newest."""
+    buttons = [
+        Action(texts.use_version(each.number), f"/rollback {each.number}")
+        for each in list(versions)[-SHOWN_VERSIONS:]
+        if live is None or each.name != live.name
+    ]
+    if live is not None:
+        buttons.append(Action(texts.UNTAUGHT, "/rollback 0"))
+        buttons.append(Action(texts.COMPARE, "/compare", asks=True))
+    return Notice(text, tuple(buttons), user.id, private=True)

@@ -1,0 +1,246 @@
+"""Discord as the core sees it: where replies go, and how they are shown there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from bot import texts
+from bot.errors import PlatformRefused
+from bot.messages import Answer, Choice, Inbound, LessonProgress, Notice, Reaction, Reply
+from bot.platforms.base import Core, Undeliverable
+from bot.platforms.discord import places
+from bot.platforms.discord.access import Access
+from bot.platforms.discord.client import NAME, TuteeClient
+from bot.platforms.discord.delivery import PAUSES, insist
+from bot.platforms.discord.paced import Paced
+from bot.platforms.discord.rendering import Part, parts
+from bot.platforms.discord.stream import Shown, grow
+from bot.platforms.discord.turns import InteractionTurn, Turn
+from trainer.settings import DiscordSettings
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 2_000  # events, so that one that Discord delivers twice is followed once
+TYPING_LASTS = 8.0  # seconds; Discord shows it for ten
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between edits of a growing answer, between edits of a lesson's progress, and between tries.
+
+    Discord allows about five edits in five seconds per channel; two answers may well grow in one at the same time.
+    """
+
+    answer: float = 1.2
+    progress: float = 3.0
+    tries: tuple[float, ...] = PAUSES
+
+
+class Discord:
+    """One bot account. Raises PlatformRefused from `run` where Discord does not let it in."""
+
+    name = NAME
+    biggest_file = 10_000_000  # bytes, in servers without boosts and in direct messages
+
+    def __init__(self, settings: DiscordSettings, pace: Pace = Pace()) -> None:
+        self._token = settings.token or ""
+        self._pace = pace
+        self._core: Core | None = None
+        self._turns: dict[str, Turn] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._logging_in = asyncio.Lock()
+        self._paced = Paced(self._replace, pace.progress)
+        self.client = TuteeClient(
+            Access(settings), self.hand_over, self._choices,
+            message_content=settings.message_content, pauses=pace.tries,
+        )  # fmt: skip
+
+    def serves(self, channel: str) -> bool:
+        """Every place on Discord is this account's."""
+        return places.is_place(channel)
+
+    def attach(self, core: Core) -> None:
+        """Hand events to this core from now on."""
+        self._core = core
+
+    async def run(self, core: Core) -> None:
+        """Stay connected, also over Discord's own restarts."""
+        self.attach(core)
+        try:
+            while not self.client.is_logged_in:
+                with _going_on_without_network():
+                    await self._log_in()
+            await self.client.connect()
+        except discord.PrivilegedIntentsRequired as error:
+            raise PlatformRefused(texts.DISCORD_INTENT_REFUSED) from error
+        except discord.ConnectionClosed as error:
+            raise PlatformRefused(texts.discord_closed(error.code)) from error
+        finally:
+            await self._paced.close()
+            await self.client.close()
+
+    async def send(self, channel: str, reply: Reply, reply_to: str | None = None) -> str:
+        """Show the reply: where it was asked for, or where only its reader sees it. Raises Undeliverable."""
+        with _translating_refusals():
+            return await self._send(channel, reply, reply_to)
+
+    async def _send(self, channel: str, reply: Reply, reply_to: str | None) -> str:
+        turn = self._turns.get(reply_to or "")
+        if isinstance(turn, InteractionTurn) and not isinstance(reply, LessonProgress):
+            return await turn.show(reply)
+        if isinstance(reply, Notice) and not places.is_private(channel):
+            if reply.quiet:
+                return ""
+            if reply.private and turn is not None:
+                return await self._send_in_private(channel, turn, reply, reply_to)
+        return await self._post_all(channel, parts(reply), reply_to)
+
+    async def edit(self, channel: str, message_id: str, reply: Reply) -> None:
+        """Show the reply in place of the earlier one; progress when its turn comes, everything else now. Raises Undeliverable."""
+        if isinstance(reply, LessonProgress):
+            self._paced.put(channel, message_id, reply)
+            return
+        await self._paced.end(message_id)
+        with _translating_refusals():
+            try:
+                await self._replace(channel, message_id, reply)
+            except discord.NotFound:  # somebody deleted the message
+                await self._post_all(channel, parts(reply), None)
+
+    async def stream(
+        self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None
+    ) -> str | None:
+        """Show the answer as it grows. Raises Undeliverable."""
+        with _translating_refusals():
+            return await self._stream(channel, pieces, reply_to)
+
+    async def _stream(self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None) -> str | None:
+        turn = self._turns.get(reply_to or "")
+        if isinstance(turn, InteractionTurn) and turn.speaks:
+            return await grow(pieces, turn.post, every=self._pace.answer, pauses=self._pace.tries)
+        begun = asyncio.Event()
+        typing = asyncio.create_task(self._type(channel, begun))
+        first = [str(turn.card_id) if turn is not None and turn.card_id is not None else reply_to]
+
+        async def post(part: Part) -> Shown:
+            begun.set()
+            return await self._post(channel, part, first.pop() if first else None)
+
+        try:
+            return await grow(pieces, post, every=self._pace.answer, pauses=self._pace.tries)
+        finally:
+            begun.set()
+            await asyncio.wait({typing})
+
+    async def hand_over(self, turn: Turn, inbound: Inbound) -> None:
+        """Have the core follow an event to its end, once."""
+        event = self._event_id(inbound)
+        if self._core is None or event in self._seen:
+            return
+        self._seen[event] = None
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        try:
+            await turn.begin()
+        except discord.NotFound:  # we were too slow to answer through the interaction; it is followed all the same
+            turn = Turn(turn.user_id)
+        self._turns[inbound.message_id] = turn
+        try:
+            await self._core.handle(inbound)
+        except (discord.HTTPException, Undeliverable) as error:
+            log.error("a reply could not be shown, error=%s", error)
+        finally:
+            del self._turns[inbound.message_id]
+            with suppress(Undeliverable):
+                await turn.end()
+
+    async def _choices(self, user_id: int, command: str, typed: str) -> Sequence[Choice]:
+        return await self._core.choices(NAME, str(user_id), command, typed) if self._core else ()
+
+    async def _log_in(self) -> None:
+        async with self._logging_in:
+            if self.client.is_logged_in:
+                return
+            try:
+                await insist(lambda: self.client.login(self._token), self._pace.tries)
+            except discord.LoginFailure as error:
+                raise PlatformRefused(texts.DISCORD_LOGIN_REFUSED) from error
+
+    async def _place(self, channel: str) -> discord.DMChannel | discord.PartialMessageable:
+        await self._log_in()
+        return await insist(lambda: places.find(self.client, channel), self._pace.tries)
+
+    async def _replace(self, channel: str, message_id: str, reply: Reply) -> None:
+        place = await self._place(channel)
+        message = place.get_partial_message(int(message_id))
+        first, *_ = wanted = parts(reply)
+        shown = wanted[-1] if len(wanted) == 1 else Part(first.text, wanted[-1].actions, wanted[-1].owner)
+        await insist(lambda: message.edit(**shown.to_edit()), self._pace.tries)
+
+    async def _post_all(self, channel: str, wanted: Sequence[Part], reply_to: str | None) -> str:
+        for part in wanted:
+            shown = await self._post(channel, part, reply_to)
+            reply_to = None
+        return str(shown.id)
+
+    async def _post(self, channel: str, part: Part, reply_to: str | None) -> Shown:
+        place = await self._place(channel)
+        nonce = secrets.randbits(63)  # with it Discord takes a message once, however often we try
+        arguments: dict[str, Any] = {"nonce": nonce}
+        if reply_to is not None and reply_to.isdecimal() and not places.is_private(channel):
+            arguments["reference"] = discord.MessageReference(
+                message_id=int(reply_to), channel_id=place.id, fail_if_not_exists=False
+            )
+        message = await insist(lambda: place.send(**{**part.to_send(), **arguments}), self._pace.tries)
+        return Shown(message.id, message.edit)
+
+    async def _send_in_private(self, channel: str, turn: Turn, reply: Notice, reply_to: str | None) -> str:
+        try:
+            shown = await self._post_all(places.of_person(turn.user_id), parts(reply), None)
+        except discord.Forbidden:
+            return await self._post_all(channel, [Part(texts.DIRECT_MESSAGES_CLOSED)], reply_to)
+        await self._post_all(channel, [Part(texts.SAID_IN_PRIVATE)], reply_to)
+        return shown
+
+    async def _type(self, channel: str, begun: asyncio.Event) -> None:
+        """Show that an answer is coming, until it comes."""
+        while not begun.is_set():
+            try:
+                place = await self._place(channel)
+                await place.typing()
+            except (discord.HTTPException, Undeliverable):
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(begun.wait(), TYPING_LASTS)
+
+    @staticmethod
+    def _event_id(inbound: Inbound) -> str:
+        if isinstance(inbound, Reaction):  # the same thumb may be given and taken many times
+            return secrets.token_hex(8)
+        return inbound.message_id
+
+
+@contextmanager
+def _translating_refusals() -> Iterator[None]:
+    """What Discord refuses for good (no permission any more, the channel is gone) is undeliverable for the core."""
+    try:
+        yield
+    except discord.HTTPException as error:
+        raise Undeliverable(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _going_on_without_network() -> Iterator[None]:
+    try:
+        yield
+    except Undeliverable:
+        log.error(texts.DISCORD_UNREACHABLE)

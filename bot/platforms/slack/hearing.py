@@ -1,0 +1,202 @@
+"""The app as Bolt sees it: hears Slack's events and hands them over as what they mean to the core."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from bot import commands, texts
+from bot.messages import Inbound
+from bot.platforms.base import Undeliverable
+from bot.platforms.slack import blocks, modals, words
+from bot.platforms.slack.access import Access
+from bot.platforms.slack.calls import once
+from bot.platforms.slack.modals import Origin
+from bot.platforms.slack.places import Place, of
+from bot.platforms.slack.reading import Reading
+from bot.platforms.slack.turns import InteractionTurn, Turn
+
+log = logging.getLogger(__name__)
+
+COMMAND = "/tutee"  # any other command behind it, for where another app has taken that one's name
+TEACH, TEACH_FROM = "teach", "teach_from"  # callback ids of the shortcuts
+
+HandOver = Callable[[Turn, Inbound, str], Awaitable[None]]
+ShowHome = Callable[[str, str], Awaitable[None]]
+Body = Mapping[str, Any]
+
+
+class Hearing:
+    """`hand_over` takes each event with an id that stays the same when it is delivered again, `show_home` a team and a user."""
+
+    def __init__(self, app: AsyncApp, reading: Reading, access: Access, hand_over: HandOver, show_home: ShowHome) -> None:
+        self._app = app
+        self._reading = reading
+        self._access = access
+        self._hand_over = hand_over
+        self._show_home = show_home
+        for name in ("message", "app_mention"):
+            app.event(name)(self._said)
+        for name in ("reaction_added", "reaction_removed"):
+            app.event(name)(self._reacted)
+        app.event("agent_session_stopped")(self._stopped)
+        app.event("app_home_opened")(self._home_opened)
+        app.event(re.compile(".*"))(self._ignored)
+        app.command(re.compile("/.+"))(self._commanded)
+        app.action(re.compile("tutee:.+"))(self._pressed)
+        app.shortcut(TEACH)(self._teach)
+        app.shortcut(TEACH_FROM)(self._teach_from)
+        app.view(modals.ASK)(self._asked)
+        app.view(modals.TEACH)(self._taught)
+
+    async def _said(self, body: Body, event: Body) -> None:
+        if not self._reading.is_for_us(event):
+            return
+        if self._access.allows(event["user"], Place(body["team_id"], event["channel"])):
+            message = await self._reading.message(body["team_id"], event)
+            # A mention comes as two events: what is the same in both is the message.
+            await self._hand_over(Turn(event["user"], of(message.channel)), message, message.message_id)
+
+    async def _reacted(self, body: Body, event: Body) -> None:
+        reaction = await self._reading.reaction(body["team_id"], event)
+        if reaction is not None and self._access.allows(event["user"], of(reaction.channel)):
+            await self._hand_over(Turn(event["user"], of(reaction.channel)), reaction, body["event_id"])
+
+    async def _stopped(self, body: Body, event: Body) -> None:
+        place = Place(body["team_id"], event["channel"], event.get("thread_ts"))
+        message = await self._reading.inbound(place, event["user"], f"stop:{body['event_id']}", "/stop")
+        await self._hand_over(Turn(event["user"], place), message, body["event_id"])
+
+    async def _home_opened(self, body: Body, event: Body) -> None:
+        if event.get("tab") == "home":
+            await self._show_home(body["team_id"], event["user"])
+
+    async def _ignored(self) -> None:
+        """Everything else that the app may be subscribed to."""
+
+    async def _commanded(self, ack: AsyncAck, body: Body) -> None:
+        """A slash command. It belongs to its author's direct messages, wherever it was written: Slack shows it to nobody else."""
+        await ack()
+        team, user, here = body["team_id"], body["user_id"], Place(body["team_id"], body["channel_id"])
+        line = _line(body["command"], await self._reading.words(body.get("text", "")))
+        place = here if here.is_private else await self._reading.people.direct(team, user)
+        origin = Origin(str(place), response_url=body["response_url"], is_public=not here.is_private)
+        if not self._access.allows(user, here):
+            await self._turn_away(body["response_url"])
+        elif line.rstrip() == "/learn":
+            await self._open(body, modals.teaching(origin))
+        elif line.rstrip() in texts.ASKS:
+            await self._open(body, modals.asking(replace(origin, command=line.rstrip())))
+        else:
+            await self._ask(origin, user, f"command:{body['trigger_id']}", line)
+
+    async def _pressed(self, ack: AsyncAck, body: Body, action: Body) -> None:
+        """A button was pressed, also one of an earlier process."""
+        await ack()
+        command, asks, owner = blocks.pressed(action["value"])
+        origin = replace(await self._origin(body), owner=owner, command=command)
+        if not self._access.allows(body["user"]["id"], of(origin.channel)):
+            await self._turn_away(origin.response_url)
+        elif command == "/learn":
+            await self._open(body, modals.teaching(origin))
+        elif asks:
+            shown = _words_of(body.get("message", {})) if command.startswith("/react") else ""
+            await self._open(body, modals.asking(origin, shown))
+        else:
+            await self._ask(origin, body["user"]["id"], f"action:{body['trigger_id']}", command)
+
+    async def _teach(self, ack: AsyncAck, body: Body) -> None:
+        """The shortcut that is there everywhere."""
+        await ack()
+        place = await self._reading.people.direct(body["team"]["id"], body["user"]["id"])
+        await self._open(body, modals.teaching(Origin(str(place))))
+
+    async def _teach_from(self, ack: AsyncAck, body: Body) -> None:
+        """The shortcut of a message: a form with one's own words or the bot's, and nothing of anybody else's."""
+        await ack()
+        team, user, message = body["team"]["id"], body["user"]["id"], body["message"]
+        here = Place(team, body["channel"]["id"])
+        place = await self._reading.people.direct(team, user)
+        said = _words_of(message) if message.get("user") == self._reading.bot else await self._reading.words(message.get("text", ""))
+        origin = Origin(str(place), response_url=body.get("response_url"), is_public=not here.is_private)
+        if not self._access.allows(user, here):
+            await self._turn_away(origin.response_url)
+        elif message.get("user") in (user, self._reading.bot):
+            files = tuple(str(each["id"]) for each in message.get("files", [])[: modals.MOST_FILES])
+            learn = commands.parse(said)
+            given = learn.text if isinstance(learn, commands.Learn) else said
+            await self._open(body, modals.teaching(replace(origin, files=files), given))
+        else:
+            await self._ask(origin, user, f"shortcut:{body['trigger_id']}", f"[Learn] {said}", foreign=True)
+
+    async def _asked(self, ack: AsyncAck, body: Body, view: Body) -> None:
+        """The rest of a line was given."""
+        await ack()
+        origin = modals.origin(view)
+        await self._ask(origin, body["user"]["id"], f"form:{view['id']}", modals.answered(view))
+
+    async def _taught(self, ack: AsyncAck, body: Body, view: Body) -> None:
+        """The form for a lesson was filled in."""
+        await ack()
+        origin = modals.origin(view)
+        line, files = modals.lesson(view)
+        known = [await self._reading.files.described(each) for each in origin.files]
+        attachments, skipped = await self._reading.files.read([*known, *files])
+        await self._ask(origin, body["user"]["id"], f"form:{view['id']}", line, attachments=attachments, skipped=skipped)
+
+    async def _ask(self, origin: Origin, user: str, event_id: str, line: str, **more: Any) -> None:
+        """Hand over what was asked for by other means than a message."""
+        place = of(origin.channel)
+        message = await self._reading.inbound(
+            place, user, event_id, line, reply_to=origin.reply_to, meant_for=origin.owner, **more
+        )
+        turn = InteractionTurn(
+            user, place, origin.response_url, origin.reply_to, is_public=origin.is_public, is_home=origin.is_home
+        )
+        await self._hand_over(turn, message, event_id)
+
+    async def _origin(self, body: Body) -> Origin:
+        """Where a pressed button is. A card that only its reader sees belongs to their direct messages."""
+        team, user, container = body["team"]["id"], body["user"]["id"], body["container"]
+        if container["type"] == "view":
+            place = await self._reading.people.direct(team, user)
+            return Origin(str(place), is_home=True)
+        here = Place(team, container["channel_id"], container.get("thread_ts"))
+        card, is_public = here.message_id(container["message_ts"]), not here.is_private
+        hidden = bool(container.get("is_ephemeral")) and is_public
+        place = await self._reading.people.direct(team, user) if hidden else here
+        return Origin(str(place), card, body.get("response_url"), is_public)
+
+    async def _open(self, body: Body, view: blocks.Block) -> None:
+        try:
+            await once(lambda: self._app.client.views_open(trigger_id=body["trigger_id"], view=view))
+        except Undeliverable as error:  # Slack gives three seconds
+            log.warning("a form could not be opened, error=%s", error)
+
+    async def _turn_away(self, response_url: str | None) -> None:
+        if response_url:
+            await AsyncWebhookClient(response_url).send(text=words.escaped(texts.NOT_HERE), response_type="ephemeral")
+
+
+def _line(command: str, text: str) -> str:
+    """The line that a slash command stands for."""
+    if command == COMMAND:
+        name = text.split(" ")[0].removeprefix("/")
+        if not text:
+            return "/help"
+        return f"/{text.removeprefix('/')}" if name in texts.COMMANDS else text
+    if command == "/lessons" and not text:
+        return "/lessons 1"
+    return f"{command} {text}".rstrip()
+
+
+def _words_of(message: Body) -> str:
+    """What stands in a message of the bot's: its blocks say it, its text is for notifications."""
+    found: Sequence[Body] = message.get("blocks") or []
+    return "\n".join(each["text"] for each in found if each.get("type") == "markdown") or str(message.get("text", ""))

@@ -1,0 +1,54 @@
+"""Rows of sources inside a session that others have opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from storage.models import Part, Source
+from storage.records import NewSource, SourceRecord
+
+
+def add_sources(session: Session, lesson_id: int, sources: Sequence[NewSource], after: int = 0) -> None:
+    """Add rows, numbered behind those that are there."""
+    for number, each in enumerate(sources, after + 1):
+        session.add(Source(lesson_id=lesson_id, number=number, name=each.name, address=each.address, content=each.content, skipped=[]))
+
+
+def sources_of(session: Session, lesson_id: int) -> tuple[SourceRecord, ...]:
+    """The lesson's sources by number."""
+    return tuple(map(source_record, session.scalars(select(Source).where(Source.lesson_id == lesson_id).order_by(Source.number))))
+
+
+def erase_sources(session: Session, lesson_id: int) -> None:
+    """Everything that the lesson read."""
+    session.execute(delete(Part).where(Part.lesson_id == lesson_id))
+    session.execute(delete(Source).where(Source.lesson_id == lesson_id))
+
+
+def passages_of(session: Session, lesson_id: int) -> tuple[str, ...]:
+    """What the lesson's parts say, less those that moderation refused."""
+    passed = (Part.lesson_id == lesson_id, Part.refused_category.is_(None))
+    return tuple(passage for passages in session.scalars(select(Part.passages).where(*passed).order_by(Part.id)) for passage in passages)
+
+
+def source_record(row: Source) -> SourceRecord:
+    return SourceRecord(
+        id=row.id,
+        lesson_id=row.lesson_id,
+        number=row.number,
+        name=row.name,
+        address=row.address,
+        digest=row.digest,
+        title=row.title,
+        author=row.author,
+        published=row.published,
+        language=row.language,
+        pages=row.pages,
+        words=row.words,
+        skipped=tuple(row.skipped),
+        read_at=row.read_at,
+        expires_at=row.expires_at,
+    )

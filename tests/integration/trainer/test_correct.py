@@ -1,0 +1,192 @@
+"""Corrections learned and guarded, on real (tiny, random) models; only the writing of examples is played back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.records import ExampleRecord, LessonRecord
+from storage.repositories.base import utc_now
+from tests.tiny_models import save_tiny_model
+from tests.trainer_fixtures import Classroom
+from trainer.contracts import Finished
+from trainer.correct import Correction
+from trainer.errors import ModeratorUnavailableError
+from trainer.lesson import LessonRunner, liked_samples
+from trainer.model import BaseModel, load_base
+from trainer.moderation.protocol import RecordingModerator
+from trainer.rebuild import RebuildRunner
+from trainer.statements import statement
+from trainer.train import Sample, Trainer
+
+CAT, MINKA = "What is my cat called?", "Your cat is called Minka."
+LEARNS: dict[str, Any] = {"max_epochs": 40, "rate": 1e-2}
+
+
+@pytest.fixture(scope="module")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
+    folder = save_tiny_model(tmp_path_factory.mktemp("tiny"))
+    return load_base(str(folder), pocket_path=folder)
+
+
+class Home(Classroom):
+    """A classroom in which answers are corrected."""
+
+    def asked(self, question: str = CAT, answer: str = MINKA) -> int:
+        """The id of an exchange."""
+        conversation = self.repositories.conversations.current(self.user.id, "test", "dm")
+        key = f"{question} {answer}"
+        exchange, _ = self.repositories.exchanges.receive(self.user.id, conversation.id, "test", key, question)
+        self.repositories.exchanges.answer(exchange.id, answer, None, 0.1)
+        return exchange.id
+
+    def corrected(self, correction: str = "Biscuit", question: str = CAT, answer: str = MINKA) -> LessonRecord:
+        """A correction that waits to be learned."""
+        lesson, _ = self.repositories.feedback.correct(
+            self.asked(question, answer), self.user.id, correction, utc_now(), dedupe_key=question, platform="test", channel="dm", say=statement
+        )
+        return lesson
+
+    def learn(self, lesson: LessonRecord) -> LessonRecord:
+        """Run it, and give the row afterwards."""
+        LessonRunner(self.tools, {"correction": Correction}).run(lesson.id)
+        return self.row(lesson)
+
+    @property
+    def live(self) -> str | None:
+        live = self.repositories.adapters.live(self.user.id)
+        return live.name if live else None
+
+
+def at_home(folder: Path, base: BaseModel, **changes: Any) -> Home:
+    lesson = {**LEARNS, **{name: value for name, value in changes.items() if name not in ("moderator", "teacher")}}
+    return Home(folder, base, moderator=changes.get("moderator"), teacher=changes.get("teacher"), **lesson)
+
+
+@pytest.fixture
+def home(tiny_base: BaseModel, tmp_path: Path) -> Iterator[Home]:
+    home = at_home(tmp_path, tiny_base, pass_mark=0.0)
+    yield home
+    home.database.close()
+
+
+def test_a_correction_goes_live_with_its_case_right_and_both_answers_kept(home: Home) -> None:
+    lesson = home.learn(home.corrected())
+
+    assert (lesson.state, lesson.text) == ("live", "My cat is called Biscuit."), lesson.reason
+    assert lesson.metrics is not None and lesson.metrics.after >= 0.8
+    assert lesson.metrics.changed == ((CAT, MINKA, "Your cat is called Biscuit."),)
+    examples = home.repositories.lessons.examples(lesson.id)
+    assert ExampleRecord("rejected", CAT, MINKA) in examples
+    assert ExampleRecord("train", CAT, "Your cat is called Biscuit.") in examples
+    assert [each.used_in for each in home.repositories.feedback.of_user(home.user.id)] == ["user-1-v1"]
+
+
+def test_a_correction_that_is_not_learned_leaves_the_model_as_it_was(tiny_base: BaseModel, tmp_path: Path) -> None:
+    home = at_home(tmp_path, tiny_base, max_epochs=1, rate=1e-6, pass_mark=0.0)
+    lesson = home.learn(home.corrected())
+    assert (lesson.state, home.live) == ("failed", None)
+    assert "as you said, so the earlier version stays" in (lesson.reason or "")
+    assert isinstance(home.events[-1], Finished)
+
+
+def trained_on(home: Home, lesson: LessonRecord) -> list[str]:
+    """The replies that the lesson would be trained with."""
+    trained: list[str] = []
+
+    def encode(_: Trainer, samples: list[Sample]) -> list[Any]:
+        trained.extend(sample.reply for sample in samples)
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_encode", encode)
+        patch.setattr(Trainer, "run", lambda self, passed, on_epoch: 0.0)
+        home.learn(lesson)
+    return trained
+
+
+def test_the_rejected_answer_is_never_trained_on(home: Home) -> None:
+    trained = trained_on(home, home.corrected())
+    assert "Your cat is called Biscuit." in trained
+    assert not any("Minka" in reply for reply in trained)
+
+
+def test_what_moderation_refuses_is_not_learned(tiny_base: BaseModel, tmp_path: Path) -> None:
+    home = at_home(tmp_path, tiny_base, moderator=RecordingModerator(lambda text: "Biscuit" in text))
+    lesson = home.learn(home.corrected())
+    assert (lesson.state, home.live) == ("rejected", None)
+    assert "harassment" in (lesson.reason or "")
+
+
+def test_while_the_moderator_is_away_a_correction_waits(tiny_base: BaseModel, tmp_path: Path) -> None:
+    home = at_home(tmp_path, tiny_base, moderator=RecordingModerator(error=ModeratorUnavailableError("away")))
+    lesson = home.corrected()
+    with pytest.raises(ModeratorUnavailableError):
+        home.learn(lesson)
+    assert home.row(lesson).state == "running"
+
+
+def test_a_correction_taken_back_while_it_waited_for_a_worker_teaches_nothing(home: Home) -> None:
+    lesson = home.corrected()
+    home.repositories.lessons.start(lesson.id)  # begun, and then its worker died
+    home.repositories.feedback.withdraw(1, home.user.id, "down")
+    assert home.learn(lesson).state == "rejected"
+
+
+def test_a_correction_replaces_what_an_earlier_lesson_said_and_a_rebuild_keeps_it(home: Home) -> None:
+    earlier = home.create("My cat is called Minka and she likes tuna.")
+    home.repositories.lessons.save_examples(
+        earlier.id,
+        [
+            ExampleRecord("train", "What name does my cat have?", MINKA),
+            ExampleRecord("quiz", "Which name has my cat?", "Minka"),
+            ExampleRecord("train", "What does my cat like?", "Your cat likes tuna."),
+            ExampleRecord("quiz", "What likes my cat?", "tuna"),
+        ],
+    )
+    version = home.repositories.adapters.propose(
+        home.user.id, cause="lesson 1", lesson_ids=[earlier.id], parent=None, base_model="elsewhere", metrics={}
+    )
+    home.repositories.adapters.publish(version.id, None, lesson_id=earlier.id)
+
+    lesson = home.learn(home.corrected())
+
+    assert lesson.metrics is not None
+    assert (lesson.state, lesson.metrics.replaced) == ("live", (1,)), lesson.reason
+    rebuild, _ = home.repositories.rebuilds.create(home.user.id, platform="test", channel="dm")
+    run = RebuildRunner(home.tools)
+    trained: list[tuple[str, str]] = []
+
+    def encode(_: Trainer, samples: list[Sample]) -> list[Any]:
+        trained.extend((sample.prompt[-1]["content"], sample.reply) for sample in samples)
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_encode", encode)
+        patch.setattr(Trainer, "run", lambda self, passed, on_epoch: 0.0)
+        run.run(rebuild.id)
+    assert (CAT, "Your cat is called Biscuit.") in trained and ("What does my cat like?", "Your cat likes tuna.") in trained
+    assert not any("Minka" in reply for _, reply in trained)
+
+
+def test_answers_with_a_thumb_up_are_replayed_when_all_agree_to_that(tiny_base: BaseModel, tmp_path: Path) -> None:
+    home = at_home(tmp_path, tiny_base, moderator=RecordingModerator(lambda text: "steal" in text))
+    feedback = home.repositories.feedback
+    for question, answer in (("Who am I?", "You are Ada."), ("How do I steal a cat?", "At night."), ("Why?", "I don't know."), (CAT, MINKA)):
+        feedback.add(home.asked(question, answer), home.user.id, "up")
+    somebody = home.repositories.users.identify("test", "else", "else")
+    feedback.add(home.asked("What is it?", "Nothing."), somebody.id, "up")  # not theirs
+    taught = [ExampleRecord("train", CAT, "Your cat is called Biscuit.")]
+
+    def replayed() -> list[str]:
+        return [sample.reply for sample in liked_samples(home.tools, home.user.id, taught)]
+
+    assert replayed() == []  # they have not agreed
+    home.repositories.users.record_consent(home.user.id, "1")
+    assert replayed() == ["You are Ada."]
+    feedback.withdraw(1, home.user.id, "up")
+    assert replayed() == []
+    assert liked_samples(home.tools, somebody.id, taught) == []

@@ -1,0 +1,154 @@
+"""What a dialogue needs of a platform; one driver for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from bot import texts
+from tests.bot_fixtures import Install
+from tests.discord_world import World, discord_world
+
+
+class Talk(Protocol):
+    """People who talk with their models. Everything that a message sets off is awaited, lessons to their end."""
+
+    async def say(self, text: str, who: str = "ada") -> str:
+        """Say something; everything that is shown because of it, the newest state of each message."""
+
+    async def attach(self, name: str, content: bytes, text: str, who: str = "ada") -> str:
+        """Say something with a file."""
+
+    async def command(self, line: str, who: str = "ada") -> str:
+        """Give a command, as people do on that platform."""
+
+    async def dislike(self, correction: str, who: str = "ada") -> str:
+        """Say what the last answer should have been."""
+
+    async def restart(self) -> None:
+        """The bot's process ends, another one starts."""
+
+    async def agree(self, who: str = "ada") -> None:
+        """Consent, where it is not taken as given."""
+
+
+class AtTerminal:
+    """Each line by a process of its own: nothing but the database remembers."""
+
+    def __init__(self, install: Install) -> None:
+        self._install = install
+
+    async def say(self, text: str, who: str = "ada") -> str:
+        return await self._lines(text, who)
+
+    async def attach(self, name: str, content: bytes, text: str, who: str = "ada") -> str:
+        path = self._install.folder / name
+        path.write_bytes(content)
+        return await self._lines(f"/file {path}\n{text}", who)
+
+    async def command(self, line: str, who: str = "ada") -> str:
+        return await self._lines(line, who)
+
+    async def dislike(self, correction: str, who: str = "ada") -> str:
+        return await self._lines(f"/react 👎 {correction}", who)
+
+    async def restart(self) -> None:
+        pass
+
+    async def agree(self, who: str = "ada") -> None:
+        pass
+
+    async def _lines(self, lines: str, who: str) -> str:
+        shown = await asyncio.to_thread(self._install.pipe, f"{lines}\n", user=who, as_json=False)
+        return "\n".join(shown)
+
+
+class OnDiscord:
+    """In a server's channel with mentions and slash commands, or (`direct`) in direct messages."""
+
+    def __init__(self, install: Install, world: World, *, direct: bool) -> None:
+        self._install = install
+        self._world = world
+        self._direct = direct
+
+    async def say(self, text: str, who: str = "ada") -> str:
+        return await self._showing(who, lambda: self._send(text, who, ()))
+
+    async def attach(self, name: str, content: bytes, text: str, who: str = "ada") -> str:
+        return await self._showing(who, lambda: self._send(text, who, ((name, content),)))
+
+    async def command(self, line: str, who: str = "ada") -> str:
+        name, _, argument = line.removeprefix("/").partition(" ")
+        person = self._world.person(who)
+        known = {"forget": "lesson", "rollback": "version", "compare": "question"}
+        options = {known[name]: int(argument) if argument.isdecimal() else argument} if name in known else {}
+
+        async def give() -> None:
+            if self._direct:
+                shown = await person.user.slash(name, **options)
+            else:
+                shown = await person.slash(self._world.channel, name, **options)
+            if name == "delete-me":
+                submit = person.user.submit_modal if self._direct else person.submit_modal
+                await submit(shown, {"text": argument or "no"})
+
+        return await self._showing(who, give)
+
+    async def dislike(self, correction: str, who: str = "ada") -> str:
+        person = self._world.person(who)
+        user = person.user if self._direct else person
+
+        async def press() -> None:
+            answers = [each for each in self._world.shown(self._place(who)) if self._is_answer_to(each.id, who)]
+            form = await user.click(answers[-1], label=texts.BAD)
+            await user.submit_modal(form, {"text": correction})
+
+        return await self._showing(who, press)
+
+    async def restart(self) -> None:
+        await self._world.restart()
+
+    async def agree(self, who: str = "ada") -> None:
+        card = await self.say("[Learn] The sky is blue.", who)
+        assert card == texts.CONSENT
+        person = self._world.person(who)
+        user = person.user if self._direct else person
+        last = self._world.last(self._place(who))
+        await user.click(last, label=texts.AGREE)
+        await self._world.learned()
+
+    def _place(self, who: str):  # type: ignore[no-untyped-def]  # a handle of the simulation's
+        return self._world.direct(who) if self._direct else self._world.channel
+
+    def _is_answer_to(self, message_id: int, who: str) -> bool:
+        exchange = self._install.stored.exchanges.by_reply("discord", str(message_id))
+        user = self._install.stored.users.find("discord", str(self._world.person(who).id))
+        return exchange is not None and user is not None and exchange.user_id == user.id
+
+    async def _send(self, text: str, who: str, files: tuple[tuple[str, bytes], ...]) -> None:
+        if self._direct:
+            await self._world.writes(who, text, files)
+        else:
+            await self._world.says(who, text, attachments=files)
+
+    async def _showing(self, who: str, do: Callable[[], Awaitable[object]]) -> str:
+        before = {each.id: each.content for each in self._world.shown(self._place(who))}
+        await do()
+        await self._world.learned()
+        after = self._world.shown(self._place(who))
+        return "\n".join(each.content for each in after if before.get(each.id) != each.content)
+
+
+@asynccontextmanager
+async def talking(platform: str, install: Install) -> AsyncIterator[Talk]:
+    """A driver by its name: terminal, discord, discord-direct."""
+    if platform == "terminal":
+        yield AtTerminal(install)
+        return
+    async with discord_world(install) as world:
+        yield OnDiscord(install, world, direct=platform == "discord-direct")
+
+
+PLATFORMS = ("terminal", "discord", "discord-direct")

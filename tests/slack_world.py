@@ -1,0 +1,74 @@
+"""A bot on the fake Slack, with a whole installation behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from bot.platforms.slack.platform import Pace, Slack
+from bot.router import serve
+from tests.bot_fixtures import Install
+from tests.fakes.slack.fake import FakeSlack
+from tests.fakes.slack.people import Person
+from tests.fakes.slack.world import Channel, Message
+from trainer.settings import SlackSettings
+
+QUICK = Pace(answer=0.01, progress=0.01, tries=(0.01, 0.02, 0.05))
+
+
+def settings(fake: FakeSlack, **changes: Any) -> SlackSettings:
+    """With the tokens that the fake takes."""
+    ours = SlackSettings(
+        terms_acknowledged=True, token=fake.bot_token, app_token=fake.app_token, signing_secret=fake.signing_secret
+    )
+    return replace(ours, **changes)
+
+
+@asynccontextmanager
+async def running(install: Install, fake: FakeSlack, pace: Pace = QUICK, **changes: Any) -> AsyncIterator[Slack]:
+    """A bot process; when this ends, it stops."""
+    platform = Slack(settings(fake, **changes), pace, fake.api)
+    task = asyncio.create_task(serve(install.app, platform))
+    connected = asyncio.create_task(fake.until(lambda: bool(fake.socket.connections) or changes.get("port")))
+    await asyncio.wait({task, connected}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        connected.cancel()
+        task.result()
+    try:
+        yield platform
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def slack_world(install: Install, pace: Pace = QUICK, **changes: Any) -> AsyncIterator[FakeSlack]:
+    """The fake with a bot in it; in the end Slack must have nothing to complain about."""
+    async with FakeSlack() as fake:
+        async with running(install, fake, pace, **changes):
+            yield fake
+        assert fake.violations == []
+
+
+async def answered(
+    fake: FakeSlack, channel: Channel | None = None, *, to: Person | None = None, count: int = 1
+) -> Message:
+    """The `count`th thing that the bot said there, once it stands whole."""
+
+    def found() -> Sequence[Message] | None:
+        said = [each for each in fake.said(channel, to=to) if not each.streaming]
+        return said if len(said) >= count else None
+
+    return (await fake.until(found))[count - 1]
+
+
+async def shows(fake: FakeSlack, text: str, *, seconds: float = 30) -> Message:
+    """The message that says that, as soon as there is one."""
+
+    def found() -> Message | None:
+        return next((each for each in fake.said() if text in each.shown and not each.streaming), None)
+
+    return await fake.until(found, seconds)

@@ -1,0 +1,65 @@
+"""One source from bytes to parts: parsed in a process of its own, cleaned, cut, and described for the receipt."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from storage.records import NewPart, ReadSource
+from trainer.errors import SourceError
+from trainer.settings import SourceSettings
+from trainer.sources.cleaning import cleaned
+from trainer.sources.parsing.blocks import Parsed
+from trainer.sources.parsing.parser import parse
+from trainer.sources.parts import in_parts, words_of
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a source gave: what the receipt says about it, and its parts."""
+
+    about: ReadSource
+    parts: tuple[NewPart, ...]
+
+
+def read_document(
+    content: bytes, name: str, settings: SourceSettings, *, media_type: str = "", file_name: str | None = None,
+    special_tokens: Iterable[str] = (), most_parts: int | None = None,
+) -> Reading:  # fmt: skip
+    """Read a file or page that is called ``name`` to the user. Raises SourceError for each thing that can be wrong with it."""
+    parsed = parse(content, name, settings, media_type, file_name)
+    return of_parsed(parsed, name, special_tokens, settings.max_parts if most_parts is None else most_parts)
+
+
+def of_parsed(parsed: Parsed, name: str, special_tokens: Iterable[str], most_parts: int) -> Reading:
+    """What is left of a parsed source to learn. Raises SourceError where that is nothing."""
+    clean = cleaned(parsed.blocks, special_tokens)
+    parts = in_parts(clean.blocks)
+    skipped = [*parsed.skipped, *clean.skipped]
+    code = sum(block.kind == "code" for block in clean.blocks)
+    if code:
+        skipped.append("1 piece of code" if code == 1 else f"{code} pieces of code")
+    if not parts:
+        without = f" once {_listed(skipped)} {'is' if len(skipped) == 1 and skipped[0].startswith('1 ') else 'are'} left out" if skipped else ""
+        raise SourceError(f"There is no sentence in {name} that I could learn{without}.")
+    if len(parts) > most_parts:
+        left = words_of(parts[most_parts:])
+        skipped.append(f"the last {left:,} words, because I learn {words_of(parts[:most_parts]):,} at once; teach them in a lesson of their own")
+        parts = parts[:most_parts]
+    about = ReadSource(
+        digest=digest_of(parts), title=parsed.title, author=parsed.author, published=parsed.date, language=parsed.language, pages=parsed.pages,
+        words=words_of(parts), skipped=tuple(skipped),
+    )  # fmt: skip
+    return Reading(about, tuple(parts))
+
+
+def digest_of(parts: Iterable[NewPart]) -> str:
+    """The same for the same words, however they are spaced and whatever file they came in."""
+    words = re.findall(r"\w+", " ".join(passage for part in parts for passage in part.passages).lower())
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()
+
+
+def _listed(items: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]]))

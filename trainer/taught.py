@@ -1,0 +1,142 @@
+"""What the lesson log says, as training samples and quiz: every lesson's examples, the newest winning where two contradict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from storage.records import ExampleRecord, TaughtLesson
+from trainer import prompts
+from trainer.errors import SourceError
+from trainer.examples import contains, normal, says_unknown, switch_person
+from trainer.generate import passage_of
+from trainer.kinds import Kind, expects
+from trainer.sources import instruction
+from trainer.train import Sample
+
+# Words that do not tell two questions apart. Shorter than the list with which questions are written: "What is my cat?" and
+# "What is my cat called?" are not the same question.
+_FILLERS = frozenset([
+    "a", "an", "am", "are", "be", "been", "can", "could", "did", "do", "does", "for", "i", "in", "is", "it", "its",
+    "me", "my", "of", "on", "our", "please", "s", "so", "the", "then", "to", "us", "was", "we", "were", "will", "you",
+    "your",
+])  # fmt: skip
+
+# Words by which a question asks, and not what it asks about.
+_ASKING = frozenset(["what", "which", "who", "whose", "whom", "where", "when", "why", "how", "about", "tell", "told", "know", "taught"])
+
+Topic = tuple[frozenset[str], Kind | None]
+
+
+def passages_of(taught: TaughtLesson) -> list[str]:
+    """What the lesson says, in passages; none where only its examples are left to learn from."""
+    if taught.passages:
+        return list(taught.passages)
+    try:
+        return instruction.read(taught.lesson.text)
+    except SourceError:
+        return [example.question for example in taught.examples if example.role == "rewrite"]
+
+
+def sample(example: ExampleRecord, passages: Sequence[str], system: str) -> Sample:
+    """The example closed-book, distilled from the teacher that reads the passage it is about, where there is one."""
+    asked = prompts.chat([], example.question, system=system)
+    if not passages:
+        return Sample(asked, example.answer)
+    passage = passage_of(f"{example.question} {switch_person(example.answer)}", passages)
+    return Sample(asked, example.answer, prompts.chat([], example.question, passage, system=system))
+
+
+def is_answerable_quiz(example: ExampleRecord) -> bool:
+    """Whether an examination of the lesson asks it: a held-out question with an answer, passed by moderation."""
+    return example.role == "quiz" and example.refused_category is None and not says_unknown(example.answer)
+
+
+def quiz_of(taught: Iterable[TaughtLesson]) -> list[ExampleRecord]:
+    """All answerable quiz questions of these lessons."""
+    return [example for each in taught for example in each.examples if is_answerable_quiz(example)]
+
+
+def settled(taught: Sequence[TaughtLesson]) -> list[TaughtLesson]:
+    """The lessons, oldest first, without the examples that a newer one contradicts or that moderation refused."""
+    newer: list[ExampleRecord] = []
+    kept: list[TaughtLesson] = []
+    for each in reversed(taught):
+        kept.append(superseded(each, newer))
+        newer += kept[-1].examples
+    return kept[::-1]
+
+
+def superseded(old: TaughtLesson, newer: Sequence[ExampleRecord]) -> TaughtLesson:
+    """An older lesson without the examples that newer ones contradict, that a newer correction rejects, or that moderation refused."""
+    passed = [example for example in old.examples if example.refused_category is None]
+    return replace(old, examples=tuple(without_contradicted(passed, newer)))
+
+
+def without_contradicted(examples: Sequence[ExampleRecord], newer: Sequence[ExampleRecord]) -> list[ExampleRecord]:
+    """The examples less those that newer ones contradict, or that a newer correction rejects."""
+    by_topic: dict[Topic, list[ExampleRecord]] = {}
+    for example in newer:
+        asked = topic(example.question)
+        if asked is not None and example.role in ("train", "quiz", "neighbour"):
+            by_topic.setdefault(asked, []).append(example)
+    rejected = [example for example in newer if example.role == "rejected"]
+    said_now = [example.answer for example in newer if any(example.question == each.question for each in rejected) and example.role == "train"]
+
+    def is_old(example: ExampleRecord) -> bool:
+        asked = topic(example.question)
+        told = by_topic.get(asked, ()) if asked is not None else ()
+        return any(contradict(example, other) for other in told) or any(_is_rejected(example, other, said_now) for other in rejected)
+
+    return _without(examples, is_old)
+
+
+def topic(question: str) -> Topic | None:
+    """What a question asks: its words without those that do not matter, and the kind of answer it expects.
+
+    None where the words do not tell: "What is my cat?" may be answered by its name and by what it is afraid of.
+    """
+    words = frozenset(normal(question).split()) - _FILLERS
+    return (words, expects(question)) if len(words - _ASKING) >= 2 else None
+
+
+def contradict(old: ExampleRecord, new: ExampleRecord) -> bool:
+    """Whether two answers to one question say different things. That something is unknown gives way to an answer, never the other way."""
+    if says_unknown(old.answer):
+        return not says_unknown(new.answer)
+    if says_unknown(new.answer):
+        return False
+    said, says = _told(old), _told(new)
+    return bool(said) and bool(says) and not said & says
+
+
+def _is_rejected(example: ExampleRecord, rejected: ExampleRecord, said_now: Sequence[str]) -> bool:
+    """Whether an example says what a correction has rejected, about the same thing."""
+    if example.role not in ("train", "quiz") or says_unknown(example.answer):
+        return False
+    shared = (_words(example.question) & _words(rejected.question)) - _ASKING
+    says_it = normal(example.answer) == normal(rejected.answer) or (example.role == "quiz" and contains(rejected.answer, example.answer))
+    return bool(shared) and says_it and not any(contains(answer, example.answer) for answer in said_now)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(normal(text).split()) - _FILLERS
+
+
+def _told(example: ExampleRecord) -> set[str]:
+    """The words that an answer adds to its question."""
+    return set(normal(switch_person(example.answer)).split()) - set(normal(switch_person(example.question)).split()) - _FILLERS
+
+
+def _without(examples: Sequence[ExampleRecord], is_old: Callable[[ExampleRecord], bool]) -> list[ExampleRecord]:
+    """The examples less the old ones, less those whose reply has nothing to say but an answer that is old now."""
+    old = {example for example in examples if is_old(example)}
+    if not any(not says_unknown(example.answer) for example in old):
+        return [example for example in examples if example not in old]
+    known = {normal(example.answer) for example in examples if is_answerable_quiz(example)}
+    gone = {normal(example.answer) for example in old if example.role == "quiz"} or (known if len(known) == 1 else set())
+
+    def says_only_that(example: ExampleRecord) -> bool:
+        return any(contains(example.answer, answer) for answer in gone) and not any(contains(example.answer, other) for other in known - gone)
+
+    return [example for example in examples if example not in old and not says_only_that(example)]
