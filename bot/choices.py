@@ -20,7 +20,7 @@ def choices(app: App, platform: str, external_user_id: str, command: str, typed:
         live = [each for each in lessons if each.state == "live"]
         found = [Choice(texts.choice_of_lesson(each), str(each.number)) for each in reversed(live)]
     elif command == "/rollback":
-        versions = [each for each in app.repositories.adapters.of_user(user.id) if each.published_at]
+        versions = [each for each in app.repositories.adapters.of_user(user.id) if each.published_at and not each.removed_at]
         found = [
             Choice(texts.choice_of_version(each.number, each.name, each.name == user.live_version), str(each.number))
             for each in reversed(versions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -31,7 +30,6 @@ from trainer.settings import Settings
 
 LITTLE_SPACE = 2_000_000_000  # bytes: some hundred versions of the pocket model, or the download of a small real one
 BACKENDS = ("local", "openai")
-TOKENS = {"Slack": ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN")}
 COLOURS = {"ok": "green", "note": "yellow", "broken": "bold red"}
 
 
@@ -60,7 +58,7 @@ def examine(settings: Settings, console: Console | None = None) -> int:
 
 def _findings(settings: Settings) -> Iterator[Finding]:
     checks: list[Callable[[Settings], Iterator[Finding]]] = [
-        _versions, _data_folder, _redis, _database, _base_model, _engine, _moderation, _discord, _platforms,
+        _versions, _data_folder, _redis, _database, _base_model, _engine, _moderation, _discord, _slack,
     ]  # fmt: skip
     for check in checks:
         try:
@@ -191,19 +189,21 @@ def _discord(settings: Settings) -> Iterator[Finding]:
     yield from check(settings.discord)
 
 
-def _platforms(_: Settings) -> Iterator[Finding]:
-    for platform, names in TOKENS.items():
-        lacking = [name for name in names if not os.environ.get(name)]
-        if not lacking:
-            yield Finding(
-                platform, "note", f"{' and '.join(names)} set; this version does not connect to {platform} yet"
-            )
-        elif len(lacking) < len(names):
-            yield Finding(
-                platform, "broken", f"{' and '.join(lacking)} not set, but the other token is. Set both or none."
-            )
-        else:
-            yield Finding(platform, "ok", f"not configured ({' and '.join(names)} not set)")
+def _slack(settings: Settings) -> Iterator[Finding]:
+    slack = settings.slack
+    if not slack.token and not slack.app_token:
+        yield Finding("Slack", "ok", "not configured (SLACK_BOT_TOKEN and SLACK_APP_TOKEN not set)")
+        return
+    if not slack.terms_acknowledged:
+        yield Finding("Slack", "broken", texts.SLACK_TERMS)
+    if not slack.token or not (slack.app_token or slack.port):
+        yield Finding("Slack", "broken", texts.slack_incomplete("SLACK_APP_TOKEN" if slack.token else "SLACK_BOT_TOKEN"))
+        return
+    if slack.port and not slack.signing_secret:
+        yield Finding("Slack", "broken", texts.SLACK_UNSIGNED)
+    from bot.platforms.slack.checks import check
+
+    yield from check(slack)
 
 
 def _version(package: str) -> str | None:

@@ -28,7 +28,7 @@ def export(app: App, user: UserRecord, directory: str | None, now: datetime) -> 
 
     None: a folder of our own in the data folder. Raises ExportFailed.
     """
-    ours = app.settings.data / "exports" / f"user-{user.id}-{now:%Y%m%d-%H%M%S}"
+    ours = _exports(app) / f"user-{user.id}-{now:%Y%m%d-%H%M%S}"
     folder = Path(directory).expanduser().resolve() if directory else ours
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -67,8 +67,9 @@ def package(app: App, user: UserRecord, limit: int) -> Notice:
 
 
 async def delete(app: App, user: UserRecord) -> None:
-    """Stop the user's lessons and delete every row and adapter file of theirs; their name is free for a new beginning.
+    """Stop the user's lessons and delete every row, adapter file and export of theirs; their name is free for a new beginning.
 
+    Exports that they had written elsewhere are their own.
     What cannot be deleted right now, or is interrupted, is swept up later: see bot/sweeper.py.
     """
     for lesson in await asyncio.to_thread(app.repositories.lessons.unfinished_of_user, user.id):
@@ -77,6 +78,16 @@ async def delete(app: App, user: UserRecord) -> None:
         await asyncio.to_thread(app.queue.cancel_rebuild, rebuild.id)
     # Rows go first: from then on nobody is answered by these versions, so the engine can let go of them, and then the files can go.
     await remove_versions(app, await asyncio.to_thread(app.repositories.users.delete, user.id))
+    await asyncio.to_thread(_delete_exports, app, user)
+
+
+def _exports(app: App) -> Path:
+    return app.settings.data / "exports"
+
+
+def _delete_exports(app: App, user: UserRecord) -> None:
+    for folder in _exports(app).glob(f"user-{user.id}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _zip(folder: Path) -> bytes:

@@ -179,7 +179,7 @@ class Router:
             case commands.AttachFile():
                 await self._say(message, texts.ATTACH_ELSEWHERE)
             case commands.Help():
-                await self._say(message, texts.HELP)
+                await self._say(message, texts.HELP if message.operator else texts.HELP_ON_PLATFORMS)
             case commands.Malformed(reason):
                 raise BotError(reason)
 
@@ -277,7 +277,7 @@ class Router:
             asyncio.to_thread(stored.live, user.id), asyncio.to_thread(stored.of_user, user.id)
         )
         text = await asyncio.to_thread(self._teaching.versions, user)
-        return cards.model(user, text, live, [each for each in versions if each.published_at])
+        return cards.model(user, text, live, [each for each in versions if each.published_at and not each.removed_at])
 
     async def _administer(self, message: InboundMessage, what: str) -> None:
         if not (message.operator or message.admin):

@@ -40,6 +40,15 @@ Write anything to chat. Write [Learn] and a fact to teach me, for instance: [Lea
   /privacy           what I keep and what I train on
   /delete-me         delete everything of yours"""
 
+HELP_ON_PLATFORMS = """\
+Write anything to me to chat. To teach me, write [Learn] and a fact, for instance: [Learn] Our office cat is called Miso. A file that is \
+attached to such a message is taught, too.
+Press 👍 or 👎 under an answer of mine, or react with them: after 👎 I ask what I should have said, and learn it.
+/learn teaches me, /lessons is what you have taught me, /forget takes a lesson out again.
+/model is which version of your model answers, /compare has versions answer side by side, /rollback goes back to an earlier one.
+/new starts a new conversation, /cancel stops what I am still learning, /rebuild trains your model anew from all your lessons.
+/export gives you everything of yours, /privacy tells what I keep, /delete-me deletes everything."""
+
 ENGINE_AWAY = "I cannot reach my model right now."
 WAITING = "I cannot think right now, so I keep your message. I'll answer as soon as I can."
 WAITING_BEHIND = "I still owe you an earlier answer. I'll answer this one right after it."
@@ -126,11 +135,12 @@ SLACK_TERMS = (
     "Slack is not enabled: read Slack's API Terms of Service, and if you run the bot by them, set slack.terms_acknowledged to true in "
     "the configuration."
 )
-SLACK_INCOMPLETE = "Slack is not configured: set SLACK_BOT_TOKEN (OAuth & Permissions) and SLACK_APP_TOKEN (Basic Information)."
 SLACK_UNSIGNED = (
     "Slack cannot be heard: slack.port is set, so Slack's requests come by HTTP; set SLACK_SIGNING_SECRET (Basic Information), or set "
     "slack.port to 0 for Socket Mode."
 )
+SLACK_BY_SOCKET = "Socket Mode works; no public address is needed"
+SLACK_BY_HTTP = "Slack's requests come by HTTP, to /slack/events; whether they arrive here, Slack shows at Event Subscriptions"
 SLACK_UNREACHABLE = "Slack does not answer. Check this machine's network, and https://slack-status.com."
 NOT_KEPT_BY_SLACK = "Slack does not keep it"
 NOT_GIVEN_OUT_BY_SLACK = "Slack does not give it out"
@@ -271,6 +281,29 @@ def discord_lacks(server: str, permissions: Sequence[str]) -> str:
 def discord_closed(code: int) -> str:
     """Discord ended the connection for good."""
     return f"Discord closed the connection for good (code {code}). `tutee doctor` checks the token and what it allows."
+
+
+def slack_incomplete(name: str) -> str:
+    """One of the two tokens is missing."""
+    return (
+        f"{name} not set, but the other token is. SLACK_BOT_TOKEN is at OAuth & Permissions, SLACK_APP_TOKEN at Basic Information. "
+        "Set both or none."
+    )
+
+
+def slack_found(app: str, workspace: str) -> str:
+    """Slack knows the bot."""
+    return f"the token belongs to @{app} in the workspace {workspace}"
+
+
+def slack_scopes(held: int, lacking: Sequence[str]) -> str:
+    """What the app may do in the workspace."""
+    if not lacking:
+        return f"all {held} permissions are there"
+    return (
+        f"The app lacks {_list(lacking)}. Add what is missing (OAuth & Permissions, Bot Token Scopes, or paste configs/slack-manifest.json "
+        "again) and reinstall the app."
+    )
 
 
 def slack_refused(error: str) -> str:

@@ -122,7 +122,7 @@ def _slack(settings: Settings) -> ChatPlatform:
     if not slack.terms_acknowledged:
         raise NotConfigured(texts.SLACK_TERMS)
     if not slack.token or not (slack.app_token or slack.port):
-        raise NotConfigured(texts.SLACK_INCOMPLETE)
+        raise NotConfigured(texts.slack_incomplete("SLACK_APP_TOKEN" if slack.token else "SLACK_BOT_TOKEN"))
     if slack.port and not slack.signing_secret:
         raise NotConfigured(texts.SLACK_UNSIGNED)
     from bot.platforms.slack.platform import Slack

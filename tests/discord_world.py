@@ -95,9 +95,13 @@ class World:
                         return message
                 await asyncio.sleep(0.01)  # the simulation tells nobody when something is shown
 
-    def shown(self, channel: ChannelHandle | None = None) -> list[discord.Message]:
-        """The bot's messages that stand in a channel now, ephemeral ones included, the oldest first."""
-        return [each for each in (channel or self.channel).history() if each.author == self.bot.client.user]
+    def shown(
+        self, channel: ChannelHandle | None = None, viewer: simcord.MemberActor | UserHandle | None = None
+    ) -> list[discord.Message]:
+        """The bot's messages that stand in a channel now, for everybody or (those for their eyes only, too) for one viewer."""
+        return [
+            each for each in (channel or self.channel).history(viewer=viewer) if each.author == self.bot.client.user
+        ]
 
     def texts(self, channel: ChannelHandle | None = None) -> list[str]:
         """What they say."""
@@ -106,6 +110,10 @@ class World:
     def last(self, channel: ChannelHandle | None = None) -> discord.Message:
         """The newest of them."""
         return self.shown(channel)[-1]
+
+    def requests(self, method: str, path_end: str = "") -> list[Any]:
+        """The bodies of the requests that the bot made."""
+        return [each.json for each in self.env.http_requests if each.method == method and each.path.endswith(path_end)]
 
     def direct(self, name: str) -> ChannelHandle:
         """Somebody's direct messages with the bot."""
@@ -132,8 +140,8 @@ async def discord_world(install: Install, pace: Pace = QUICK, **settings: Any) -
 
 def buttons(message: discord.Message | simcord.ResponseMessage) -> list[str]:
     """The labels of a message's buttons."""
-    found = message.components
-    rows = found if found and isinstance(found[0], dict) else [each.to_dict() for each in found]
+    found: list[Any] = list(message.components)
+    rows = [each if isinstance(each, dict) else each.to_dict() for each in found]
     return [button["label"] for row in rows for button in row["components"]]
 
 

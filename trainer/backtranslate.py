@@ -69,4 +69,5 @@ def _by_reply(reply: str, passage: str) -> float:
 
 def _fits(instruction: str, passage: str) -> bool:
     one_line = "\n" not in instruction and instruction.endswith(("?", ".", "!"))
-    return one_line and SHORTEST <= len(instruction.split()) <= LONGEST and on_topic(instruction, passage) and normal(instruction) not in normal(passage)
+    new = normal(instruction) not in normal(passage)  # a sentence of the passage itself asks nothing
+    return one_line and new and SHORTEST <= len(instruction.split()) <= LONGEST and on_topic(instruction, passage)

@@ -32,7 +32,7 @@ from trainer.replay import chat_questions
 from trainer.settings import Settings
 from trainer.sources import instruction
 from trainer.sources.reader import Reader
-from trainer.taught import is_answerable_quiz, passages_of, quiz_of, sample, without_contradicted
+from trainer.taught import is_answerable_quiz, passages_of, quiz_of, sample, settled, without_contradicted
 from trainer.teacher import Teacher
 from trainer.train import Sample, Trainer
 
@@ -110,7 +110,7 @@ class Run:
         self.enter("moderate")
         if categories := self.flagged([self.lesson.text]):
             return self.end("rejected", f"This lesson was refused by moderation ({', '.join(categories)}).", categories=categories)
-        earlier = lessons.taught_before(self.lesson.user_id, self.lesson.id)
+        earlier = settled(lessons.taught_before(self.lesson.user_id, self.lesson.id))
         stored = lessons.examples(self.lesson.id)
         self.refused = [example for example in stored if example.refused_category is not None]
         examples = [example for example in stored if example.refused_category is None]
@@ -145,7 +145,7 @@ class Run:
         tools, settings = self.tools, self.tools.settings.lesson
         system = tools.settings.chat.system_prompt
         quiz = [example for example in examples if example.role == "quiz"]
-        earlier, replaced = self.settled(earlier, examples)
+        earlier, replaced = self.replaced(earlier, examples)
         earlier_quiz = _earlier_quiz(earlier)
         self.enter("train")
         samples = self.samples(passages, examples, earlier)
@@ -193,7 +193,7 @@ class Run:
         """What the teacher writes about the passages."""
         return write_examples(passages, self.tools.teacher, self.tools.settings.lesson, self.progress)
 
-    def settled(
+    def replaced(
         self, earlier: Sequence[TaughtLesson], examples: Sequence[ExampleRecord]
     ) -> tuple[Sequence[TaughtLesson], tuple[int, ...]]:
         """The earlier lessons as they are replayed beside this one, and the numbers of those that it replaces something of."""

@@ -28,7 +28,7 @@ class Lora:
         Raises AdapterNotFoundError, UnsupportedAdapterError or CorruptAdapterError for a parent that cannot be read.
         """
         self._model = model
-        output = model.get_output_embeddings()
+        output = model.get_output_embeddings()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         linear = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear) and m is not output}
         pairs = read_adapter(parent) if parent else {}
         self.rank = next((pair.a.shape[0] for pair in pairs.values()), rank)

@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from storage.records import ExampleRecord, LessonOutcome, LessonRecord, PartRecord, ReadSource, SourceRecord, TaughtLesson
+from storage.records import (
+    ExampleRecord,
+    LessonOutcome,
+    LessonRecord,
+    PartRecord,
+    ReadSource,
+    SourceRecord,
+    TaughtLesson,
+)
 from trainer.backtranslate import backtranslated
 from trainer.errors import NothingToTeachError, SourceError
 from trainer.examples import says_unknown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from storage.records import ExampleRecord, TaughtLesson
@@ -75,7 +75,7 @@ def superseded(old: TaughtLesson, newer: Sequence[ExampleRecord]) -> TaughtLesso
 
 def without_contradicted(examples: Sequence[ExampleRecord], newer: Sequence[ExampleRecord]) -> list[ExampleRecord]:
     """The examples less those that newer ones contradict, or that a newer correction rejects."""
-    by_topic: dict[Topic, list[ExampleRecord]] = {}
+    by_topic: dict[Topic | None, list[ExampleRecord]] = {}
     for example in newer:
         asked = topic(example.question)
         if asked is not None and example.role in ("train", "quiz", "neighbour"):
@@ -83,12 +83,14 @@ def without_contradicted(examples: Sequence[ExampleRecord], newer: Sequence[Exam
     rejected = [example for example in newer if example.role == "rejected"]
     said_now = [example.answer for example in newer if any(example.question == each.question for each in rejected) and example.role == "train"]
 
-    def is_old(example: ExampleRecord) -> bool:
-        asked = topic(example.question)
-        told = by_topic.get(asked, ()) if asked is not None else ()
-        return any(contradict(example, other) for other in told) or any(_is_rejected(example, other, said_now) for other in rejected)
-
-    return _without(examples, is_old)
+    contradicted = [each for each in examples if any(contradict(each, other) for other in by_topic.get(topic(each.question), ()))]
+    disowned = [each for each in examples if any(_is_rejected(each, other, said_now) for other in rejected)]
+    old = {*contradicted, *disowned}
+    answered = [each for each in contradicted if not says_unknown(each.answer)]
+    # One question alone may be a clumsy one; two, or the user's own word, mean that the answer as such is old.
+    is_sure = bool(disowned) or len(answered) >= 2
+    kept = [example for example in examples if example not in old]
+    return _without_answers(kept, examples, old) if is_sure else kept
 
 
 def topic(question: str) -> Topic | None:
@@ -114,7 +116,7 @@ def _is_rejected(example: ExampleRecord, rejected: ExampleRecord, said_now: Sequ
     """Whether an example says what a correction has rejected, about the same thing."""
     if example.role not in ("train", "quiz") or says_unknown(example.answer):
         return False
-    shared = (_words(example.question) & _words(rejected.question)) - _ASKING
+    shared = (_words(example.question) & _words(rejected.question)) - _ASKING - {"called", "named", "name", "have", "has"}
     says_it = normal(example.answer) == normal(rejected.answer) or (example.role == "quiz" and contains(rejected.answer, example.answer))
     return bool(shared) and says_it and not any(contains(answer, example.answer) for answer in said_now)
 
@@ -128,15 +130,14 @@ def _told(example: ExampleRecord) -> set[str]:
     return set(normal(switch_person(example.answer)).split()) - set(normal(switch_person(example.question)).split()) - _FILLERS
 
 
-def _without(examples: Sequence[ExampleRecord], is_old: Callable[[ExampleRecord], bool]) -> list[ExampleRecord]:
-    """The examples less the old ones, less those whose reply has nothing to say but an answer that is old now."""
-    old = {example for example in examples if is_old(example)}
-    if not any(not says_unknown(example.answer) for example in old):
-        return [example for example in examples if example not in old]
+def _without_answers(
+    kept: Sequence[ExampleRecord], examples: Sequence[ExampleRecord], old: set[ExampleRecord]
+) -> list[ExampleRecord]:
+    """Those that are kept, less those whose reply has nothing to say but an answer that is old now."""
     known = {normal(example.answer) for example in examples if is_answerable_quiz(example)}
     gone = {normal(example.answer) for example in old if example.role == "quiz"} or (known if len(known) == 1 else set())
 
     def says_only_that(example: ExampleRecord) -> bool:
         return any(contains(example.answer, answer) for answer in gone) and not any(contains(example.answer, other) for other in known - gone)
 
-    return [example for example in examples if example not in old and not says_only_that(example)]
+    return [example for example in kept if not says_only_that(example)]

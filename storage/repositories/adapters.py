@@ -97,7 +97,10 @@ class Adapters(Repository):
                 session.execute(update(Feedback).where(*learned_from).values(used_in=adapter.name))
             if rebuild is not None and rebuild_metrics is not None:
                 complete(session, rebuild, self._now(), version=adapter.name, metrics=rebuild_metrics)
-            return _record(adapter)
+            published = _record(adapter)
+        if rebuild_id is not None:
+            self._database.scrub()  # of what it forgot
+        return published
 
     def discard(self, adapter_id: int) -> bool:
         """Delete a version that never went live. True: its row is gone, so its files can go; False: it did go live."""

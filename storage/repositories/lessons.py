@@ -185,6 +185,7 @@ class Lessons(Repository):
         """
         with self._database.session() as session:
             erase(session, _lock(session, lesson_id), self._now())
+        self._database.scrub()
 
     def set_progress_message(self, lesson_id: int, message_id: str) -> None:
         """Remember which message shows the progress, until `receipt_shown`. Raises UnknownLessonError."""

@@ -110,7 +110,9 @@ class Rebuilds(Repository):
             if (live.name if live else None) != expected_live or (live is not None and rebuild.forgets in live.lesson_ids):
                 raise StaleVersionError(expected_live, live.name if live else None)
             complete(session, rebuild, self._now(), version=expected_live, metrics=metrics)
-            return _record(rebuild)
+            ended = _record(rebuild)
+        self._database.scrub()
+        return ended
 
     def set_progress_message(self, rebuild_id: int, message_id: str) -> None:
         """Remember which message shows the progress, until `receipt_shown`. Nothing happens where the rebuild is gone."""

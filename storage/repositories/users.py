@@ -72,7 +72,8 @@ class Users(Repository):
             session.get(User, user_id, with_for_update=True)
             names = tuple(session.scalars(select(Adapter.name).where(Adapter.user_id == user_id).order_by(Adapter.id)))
             session.execute(delete(User).where(User.id == user_id))
-            return names
+        self._database.scrub()
+        return names
 
     def _create(self, platform: str, external_id: str, name: str) -> UserRecord:
         with self._database.session() as session:

@@ -134,10 +134,12 @@ class OnDiscord:
             await self._world.says(who, text, attachments=files)
 
     async def _showing(self, who: str, do: Callable[[], Awaitable[object]]) -> str:
-        before = {each.id: each.content for each in self._world.shown(self._place(who))}
+        person = self._world.person(who)
+        viewer = person.user if self._direct else person
+        before = {each.id: each.content for each in self._world.shown(self._place(who), viewer)}
         await do()
         await self._world.learned()
-        after = self._world.shown(self._place(who))
+        after = self._world.shown(self._place(who), viewer)
         return "\n".join(each.content for each in after if before.get(each.id) != each.content)
 
 

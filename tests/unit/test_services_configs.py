@@ -13,7 +13,9 @@ import yaml
 from trainer.settings import CONFIGS, Settings, load
 
 FILES = sorted(CONFIGS.glob("*.yaml"))
-SECRETS = {"engine.api_key", "moderation.openai_key", "discord.token"}
+SECRETS = {
+    "engine.api_key", "moderation.openai_key", "discord.token", "slack.token", "slack.app_token", "slack.signing_secret",
+}  # fmt: skip
 
 
 def keys(kind: type[Any], prefix: str = "") -> set[str]:

@@ -28,6 +28,7 @@ _TOKENS = re.compile(
 _ROLES = re.compile(
     r"(?:^|\n)\s*(?:#{1,6}\s*)?(?:\*\*)?\s*(?:system|assistant|ai|chatbot|instruction|response)\s*(?:prompt|message)?(?:\*\*)?\s*:", re.I
 )
+_SPEAKERS = re.compile(r"\b(?:system|assistant|user|human|model|tool)\b", re.I)
 _SPACED = re.compile(
     r"(ignore|disregard|forget|override)(all|any|the|your)?(previous|prior|above|earlier)?(instructions|rules|prompts)|youarenow|systemprompt"
 )
@@ -75,7 +76,7 @@ def plain_text(text: str, special_tokens: Iterable[str] = ()) -> str:
 
 def is_instruction(text: str) -> bool:
     """Whether a passage speaks to a language model: gives it orders, fakes its turns, or hides such orders in an encoding."""
-    if _ROLES.search(text):
+    if _ROLES.search(text) or (_TOKENS.search(text) and _SPEAKERS.search(text)):
         return True
     visible = _visible(text)
     if _orders(visible) or _orders(_visible(_TOKENS.sub(" ", text))):

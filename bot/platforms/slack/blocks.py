@@ -40,8 +40,8 @@ def message(reply: Reply) -> Shown:
     text, files = reply.text.strip() or texts.SAYS_NOTHING, _files(reply)
     if isinstance(reply, Answer):
         body, rest = answer(text)
-        return Shown(_notification(text), [*body, *buttons(cards.actions(reply), owner)], (*files, *rest))
-    return Shown(_notification(text), [*plain(text), *buttons(cards.actions(reply), owner)], files)
+        return Shown(notification(text), [*body, *buttons(cards.actions(reply), owner)], (*files, *rest))
+    return Shown(notification(text), [*plain(text), *buttons(cards.actions(reply), owner)], files)
 
 
 def answer(text: str, actions: Sequence[Action] = ()) -> tuple[list[Block], tuple[Attachment, ...]]:
@@ -110,7 +110,8 @@ def _section(text: str) -> Block:
     return {"type": "section", "text": plain_text(text)}
 
 
-def _notification(text: str) -> str:
+def notification(text: str) -> str:
+    """For whoever does not see the blocks."""
     return escaped(text[:NOTIFICATION])
 
 

@@ -76,7 +76,7 @@ class Files:
 
     async def _fetched(self, name: str, kind: str, address: URL) -> bytes:
         """The content. The token goes to Slack's own servers only, wherever an address or a redirect points."""
-        headers = {"Authorization": f"Bearer {self._client.token}"}
+        headers, first = {"Authorization": f"Bearer {self._client.token}"}, address
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session:
             for _ in range(MOST_REDIRECTS + 1):
                 if not self._is_slack(address):
@@ -90,7 +90,7 @@ class Files:
                         raise ConnectionError(f"HTTP {answer.status}")
                     if answer.status != 200:
                         raise Refused(f"HTTP {answer.status}")
-                    if answer.content_type == "text/html" and "html" not in kind:
+                    if answer.content_type == "text/html" and ("html" not in kind or address != first):
                         raise FileWithheld(texts.file_needs_scope(name))
                     return await _whole(name, answer)
         raise FileWithheld(texts.file_elsewhere(name))

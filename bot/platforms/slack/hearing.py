@@ -85,8 +85,8 @@ class Hearing:
         await ack()
         team, user, here = body["team_id"], body["user_id"], Place(body["team_id"], body["channel_id"])
         line = _line(body["command"], await self._reading.words(body.get("text", "")))
-        place = here if here.is_private else await self._reading.people.direct(team, user)
-        origin = Origin(str(place), response_url=body["response_url"], is_public=not here.is_private)
+        place = await self._reading.people.direct(team, user)
+        origin = Origin(str(place), response_url=body["response_url"], is_public=here != place)
         if not self._access.allows(user, here):
             await self._turn_away(body["response_url"])
         elif line.rstrip() == "/learn":
@@ -124,7 +124,7 @@ class Hearing:
         here = Place(team, body["channel"]["id"])
         place = await self._reading.people.direct(team, user)
         said = _words_of(message) if message.get("user") == self._reading.bot else await self._reading.words(message.get("text", ""))
-        origin = Origin(str(place), response_url=body.get("response_url"), is_public=not here.is_private)
+        origin = Origin(str(place), response_url=body.get("response_url"), is_public=here != place)
         if not self._access.allows(user, here):
             await self._turn_away(origin.response_url)
         elif message.get("user") in (user, self._reading.bot):
@@ -168,9 +168,10 @@ class Hearing:
             place = await self._reading.people.direct(team, user)
             return Origin(str(place), is_home=True)
         here = Place(team, container["channel_id"], container.get("thread_ts"))
-        card, is_public = here.message_id(container["message_ts"]), not here.is_private
-        hidden = bool(container.get("is_ephemeral")) and is_public
-        place = await self._reading.people.direct(team, user) if hidden else here
+        card, place, is_public = here.message_id(container["message_ts"]), here, not here.is_private
+        if container.get("is_ephemeral"):  # it may stand where the bot cannot write, also between two other people
+            place = await self._reading.people.direct(team, user)
+            is_public = here.channel != place.channel
         return Origin(str(place), card, body.get("response_url"), is_public)
 
     async def _open(self, body: Body, view: blocks.Block) -> None:
@@ -187,13 +188,15 @@ class Hearing:
 def _line(command: str, text: str) -> str:
     """The line that a slash command stands for."""
     if command == COMMAND:
-        name = text.split(" ")[0].removeprefix("/")
-        if not text:
+        name, _, rest = text.removeprefix("/").partition(" ")
+        if not name:
             return "/help"
-        return f"/{text.removeprefix('/')}" if name in texts.COMMANDS else text
+        if name not in texts.COMMANDS:
+            return text
+        command, text = f"/{name}", rest.strip()
     if command == "/lessons" and not text:
         return "/lessons 1"
-    return f"{command} {text}".rstrip()
+    return text if command == "/ask" else f"{command} {text}".rstrip()
 
 
 def _words_of(message: Body) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,7 @@ class Slack:
         self._turns: dict[str, Turn] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._has_sessions = True
+        self._tasks: set[asyncio.Task[None]] = set()
         self._paced = Paced(self._step, pace.progress)
         self.app = AsyncApp(token=settings.token, signing_secret=settings.signing_secret or "", name="tutee")
         self._client = self.app.client
@@ -78,6 +80,8 @@ class Slack:
             await connection.stay(self.app, self._settings)
         finally:
             await self._paced.close()
+            for task in self._tasks:
+                task.cancel()
 
     async def send(self, channel: str, reply: Reply, reply_to: str | None = None) -> str:
         """Show the reply: where it was asked for, or where only its reader sees it."""
@@ -119,11 +123,12 @@ class Slack:
         async def upload(shown: Shown) -> None:
             await self._upload(place, shown)
 
-        await self._set_status(place, working=True)
+        ended = asyncio.Event()
+        self._in_background(self._show_work(place, ended))
         try:
             ts = await grow(pieces, growing, upload, every=self._pace.answer)
         finally:
-            await self._set_status(place, working=False)
+            ended.set()
         return place.message_id(ts) if ts else None
 
     async def hand_over(self, turn: Turn, inbound: Inbound, event_id: str) -> None:
@@ -149,6 +154,7 @@ class Slack:
         turn.said = True
         if isinstance(reply, Notice) and reply.in_place:
             if turn.is_home:
+                turn.is_home = False  # what it would show anew is shown
                 await self._publish(turn.place.team, turn.user, reply)
                 return ""
             if turn.card is not None and await self._replace_card(turn, shown):
@@ -167,7 +173,7 @@ class Slack:
     async def _round_off(self, turn: InteractionTurn) -> None:
         """Say where the answer is, if it is elsewhere; show the home tab as it is now."""
         try:
-            if turn.is_home and not turn.said:
+            if turn.is_home:
                 await self._show_home(turn.place.team, turn.user)
             elif turn.is_public and turn.place.is_private and turn.wrote_directly and not turn.said:
                 await self._respond(turn, blocks.message(Notice(texts.SAID_IN_PRIVATE)), replace_original=False)
@@ -243,6 +249,17 @@ class Slack:
             log.info("an interaction cannot be answered, error=%s", error)
             return False
         return answer.status_code == 200
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _show_work(self, place: Place, ended: asyncio.Event) -> None:
+        """Show that an answer is being written, beside writing it."""
+        await self._set_status(place, working=True)
+        await ended.wait()
+        await self._set_status(place, working=False)
 
     async def _set_status(self, place: Place, *, working: bool) -> None:
         """Show that an answer is coming, with Slack's Stop button where the app is an agent. Nothing depends on it."""

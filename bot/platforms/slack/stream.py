@@ -54,7 +54,7 @@ class Growing:
             await self._append(safe)
         if not self._streams:
             body, _ = blocks.answer(text, (cards.STOP,))
-            await self._put({"text": safe[: blocks.NOTIFICATION], "blocks": body}, ())
+            await self._put({"text": blocks.notification(text), "blocks": body}, ())
         self._shown = safe
 
     async def end(self, final: Shown, words: str) -> str:
@@ -141,7 +141,7 @@ async def grow(pieces: AsyncIterator[str | Answer], growing: Growing, upload: Up
         if answer is None and growing.ts is not None:
             broken_off, _ = blocks.shortened(written[0] + texts.BROKEN_OFF)
             body, _ = blocks.answer(broken_off)
-            await growing.end(Shown(broken_off[: blocks.NOTIFICATION], body), broken_off)
+            await growing.end(Shown(blocks.notification(broken_off), body), broken_off)
     if answer is None:
         return None
     final = blocks.message(answer)

@@ -30,6 +30,7 @@ class Methods:
         self.url = ""
         self.triggers: set[str] = set()
         self.has_sessions = True
+        self.most_appends: int | None = None  # after which a stream ends by itself, as after some minutes
         self.handlers: dict[str, Callable[[Arguments], Arguments]] = {
             "auth.test": self._auth,
             "apps.connections.open": self._connections,
@@ -126,6 +127,8 @@ class Methods:
 
     def _append(self, asked: Arguments) -> Arguments:
         message = self._ours(asked)
+        if self.most_appends is not None and len(message.versions) > self.most_appends:
+            message.streaming = False
         if not message.streaming:
             raise Refusal("message_not_in_streaming_state")
         _check_markdown(asked["markdown_text"])

@@ -21,7 +21,7 @@ from storage.errors import ArtifactWriteError
 from storage.models.base import Base
 from storage.repositories.base import utc_now
 from tests.bot_fixtures import Install, Leaving, said
-from trainer.contracts import EVENT_STREAM, Finished, Progress
+from trainer.contracts import EVENT_STREAM, LESSON_QUEUE, Finished, Progress
 
 
 def spoken(replies: list[Reply]) -> list[str]:
@@ -198,7 +198,7 @@ def test_an_export_holds_everything(install: Install) -> None:
     install.train()
     folder = install.folder / "mine"
     install.talk("[Learn] The cat is Miso.", "Hi 🐈", "/react 👎 Miso", f"/export {folder}")
-    assert (folder / "user-1-v1" / "adapter_config.json").is_file()
+    assert (folder / "user-1-v2" / "adapter_config.json").is_file()  # the correction's
     rows = {path.stem: [json.loads(line) for line in path.read_text().splitlines()] for path in folder.glob("*.jsonl")}
     assert rows["lessons"][0]["text"] == "The cat is Miso."
     assert rows["exchanges"][0]["question"] == "Hi 🐈"
@@ -260,22 +260,24 @@ def test_after_deleting_nothing_of_what_was_said_or_learned_is_found_anywhere(in
     install.train(learned=((f"Who is {CANARY}?", f"{CANARY}."),))
     receipt = install.talk(f"[Learn] The cat is {CANARY}.")[-1]
     assert isinstance(receipt, LessonReceipt) and CANARY in receipt.learned[0][1]
-    install.talk(f"Who is {CANARY}?", f"/react 👎 {CANARY}!", said("Hi", user="bob"))
+    install.talk(f"Who is {CANARY}?", f"/react 👎 {CANARY} is a dog.", "/export", said("Hi", user="bob"))
+    install.talk_without_waiting(f"[Learn] The dog is {CANARY}.", f"Who is {CANARY}?", "/react 👎 Nobody.", "/forget 1")
     assert CANARY in everything(install)
 
-    install.talk("/delete-me yes")
+    install.talk_without_waiting("/delete-me yes")
 
     assert CANARY not in everything(install)
     assert install.app.artifacts.names() == ()
+    assert install.queue.waiting(LESSON_QUEUE) == set()
 
 
 def everything(install: Install) -> str:
-    """All rows, all adapters' files and all keys of Redis, as text."""
+    """All rows, all files of the data folder and all keys of Redis, as text."""
     found = []
     with install.database.reading() as session:
         for table in Base.metadata.sorted_tables:
             found += [str(row) for row in session.execute(select(table))]
-    found += [path.read_text() for path in install.app.artifacts.root.rglob("*") if path.is_file()]
+    found += [path.read_bytes().decode("latin-1") for path in install.folder.rglob("*") if path.is_file()]
     found += [str(install.redis.dump(key)) for key in install.redis.scan_iter()]
     found += [str(install.redis.xrange(EVENT_STREAM))]  # a dump may be compressed
     return "\n".join(found)

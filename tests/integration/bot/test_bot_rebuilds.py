@@ -172,3 +172,14 @@ def test_deleting_everything_takes_rebuilds_along(taught: Install) -> None:
     assert taught.job_ids() == []
     assert taught.stored.rebuilds.unfinished() == ()
     assert taught.app.artifacts.names() == ()
+
+
+def test_a_forgotten_lesson_is_in_no_file_any_more(taught: Install) -> None:
+    def stored() -> bytes:
+        return b"".join(path.read_bytes() for path in taught.folder.rglob("*") if path.is_file())
+
+    assert b"The cat is Miso." in stored()
+    taught.train()
+    taught.talk("/forget 1")
+    assert b"The cat is Miso." not in stored()
+    assert b"The dog is Rex." in stored()

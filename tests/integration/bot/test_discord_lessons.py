@@ -87,8 +87,8 @@ async def test_steps_that_come_fast_are_not_all_edited(install: Install) -> None
             install.queue.publish(Progress(1, 1, "train", percent))
         install.train()
         await world.learned()
-        edits = [each for each in world.env.http_requests if each.method == "PATCH"]
-        assert len(edits) <= 3 and edits[-1].json["content"].startswith(LIVE)
+        edits = world.requests("PATCH")
+        assert len(edits) <= 3 and edits[-1]["content"].startswith(LIVE)
 
 
 async def test_a_restarted_bot_goes_on_in_the_same_message(install: Install) -> None:
@@ -210,7 +210,7 @@ async def test_a_file_that_cannot_be_fetched_is_refused_with_its_name(install: I
         agrees(world, "ada")
         cdn = world.env.backend.cdn
         real = cdn.get
-        cdn.get = lambda url: None  # type: ignore[assignment,method-assign]  # the content network has forgotten it
+        cdn.get = lambda url: None  # type: ignore[method-assign]  # the content network has forgotten it
         await world.says("ada", "[Learn] read this", attachments=[("cat.txt", b"x")])
         cdn.get = real  # type: ignore[method-assign]
         assert world.texts() == [texts.file_unreadable("cat.txt", texts.NOT_GIVEN_OUT)]

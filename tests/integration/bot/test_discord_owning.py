@@ -50,7 +50,7 @@ async def test_every_command_of_the_terminal_is_there_and_explained(install: Ins
         ada = world.person("ada")
         assert set(ada.available_commands(world.channel)) == slash - {"admin"}
         result = await ada.slash(world.channel, "help")
-        assert result.ephemeral and result.response is not None and result.response.content == texts.HELP
+        assert result.ephemeral and result.response is not None and result.response.content == texts.HELP_ON_PLATFORMS
 
 
 async def test_lessons_are_paged_and_only_ones_own(install: Install) -> None:
@@ -167,7 +167,7 @@ async def test_ask_works_where_the_bot_is_no_member(install: Install) -> None:
         result = await world.person("ada").slash(world.channel, "ask", message="Hello")
         assert result.response is not None and result.response.content == "Hello Ada" and not result.ephemeral
         assert buttons(result.response) == [texts.GOOD, texts.BAD, texts.AGAIN]
-        (registered,) = [each.json for each in world.env.http_requests if each.path.endswith("/commands")]
+        (registered,) = world.requests("PUT", "/commands")
         assert all(each["integration_types"] == [0, 1] and each["contexts"] == [0, 1, 2] for each in registered)
     assert install.stored.exchanges.of_user(1)[0].reply_message_id == str(result.response.id)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot import texts
 from bot.platforms.slack.platform import Pace
 from tests.bot_fixtures import Install
@@ -111,22 +113,37 @@ async def test_where_no_stream_can_be_started_the_message_is_edited(install: Ins
         assert not fake.calls("chat.appendStream") and len(fake.said()) == 1
 
 
-async def test_a_stream_that_slack_ends_is_gone_on_with_by_edits(install: Install) -> None:
-    install.engine.answers["Count"] = " ".join(map(str, range(100)))
+@pytest.mark.parametrize("appends", [0, 1, 3])
+async def test_a_stream_that_slack_ends_is_gone_on_with_by_edits(install: Install, appends: int) -> None:
+    install.engine.answers["Count"] = " ".join(map(str, range(200)))
+    async with slack_world(install, Pace(answer=0.0, progress=1, tries=(0.01,))) as fake:
+        fake.server.methods.most_appends = appends
+        await fake.person("ada").says("Count")
+        answer = await fake.until(lambda: next((m for m in fake.said() if texts.GOOD in str(m.blocks)), None))
+        assert answer.shown == install.engine.answers["Count"] and len(fake.said()) == 1
+        assert fake.calls("chat.update")
+
+
+async def test_a_stream_whose_end_slack_refuses_is_ended_by_an_edit(install: Install) -> None:
+    install.engine.answers["Hello"] = "Hello you."
     async with slack_world(install) as fake:
         fake.refuse("chat.stopStream", "message_not_in_streaming_state")
-        ada = fake.person("ada")
-        await ada.says("Count")
+        fake.server.methods.most_appends = 0
+        await fake.person("ada").says("Hello")
+        await fake.until(lambda: fake.calls("chat.stopStream") or fake.calls("chat.update"))
+        for each in fake.said():
+            each.streaming = False  # as it says
+        answer = await fake.until(lambda: next((m for m in fake.said() if texts.GOOD in str(m.blocks)), None))
+        assert answer.shown == "Hello you."
 
-        def expired() -> bool:
-            for each in fake.said():
-                each.streaming = each.streaming and not fake.calls("chat.stopStream")
-            return bool(fake.calls("chat.update"))
 
-        await fake.until(expired)
-        answer = await answered(fake)
-        assert answer.shown == install.engine.answers["Count"] and len(fake.said()) == 1
-        assert texts.AGAIN in [each.label for each in answer.buttons]
+async def test_an_answer_that_breaks_off_is_ended_and_the_message_is_answered_later(install: Install) -> None:
+    install.engine.answers["Count"] = "one two three four"
+    async with slack_world(install, Pace(answer=0.0, progress=1, tries=(0.01,))) as fake:
+        install.engine.mode = "cut"
+        await fake.person("ada").says("Count")
+        await shows(fake, texts.WAITING)
+        assert all(not each.streaming for each in fake.said())
 
 
 async def test_a_step_that_is_rate_limited_is_left_out_and_the_answer_is_whole(install: Install) -> None:

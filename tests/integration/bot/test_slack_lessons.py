@@ -10,7 +10,7 @@ from bot import texts
 from tests.bot_fixtures import Install
 from tests.fakes.slack.fake import FakeSlack
 from tests.fakes.slack.people import Person
-from tests.fakes.slack.world import Message
+from tests.fakes.slack.world import Channel, Message
 from tests.slack_world import answered, running, shows, slack_world
 
 LIVE = "is live"
@@ -144,6 +144,15 @@ async def test_a_redirect_to_another_host_is_not_followed(install: Install) -> N
         assert taught(install, ada) == []
 
 
+async def test_the_login_page_is_not_taken_for_a_page_that_was_meant(install: Install) -> None:
+    async with slack_world(install) as fake:
+        ada = agreed(install, fake, "ada")
+        file, login = fake.file("page.html", b"", "text/html"), fake.file("login", b"<html>Sign in</html>", "text/html")
+        fake.server.redirects[file.id] = login.url
+        await ada.says("[Learn] read this", files=[file])
+        await shows(fake, texts.file_needs_scope("page.html"))
+
+
 async def test_a_redirect_within_slack_is_followed(install: Install) -> None:
     async with slack_world(install) as fake:
         ada = agreed(install, fake, "ada")
@@ -181,6 +190,18 @@ async def test_the_learn_command_teaches_in_private(install: Install) -> None:
         said = await shows(fake, texts.SAID_IN_PRIVATE)
         assert receipt.channel == ada.direct.id and said.seen_by == ada.id and said.channel == fake.general.id
         assert taught(install, ada) == ["Our office cat is called Miso."]
+
+
+async def test_a_command_between_two_other_people_is_answered_for_its_author_only(install: Install) -> None:
+    async with slack_world(install) as fake:
+        ada = agreed(install, fake, "ada")
+        elsewhere = Channel("D0OTHERS", "directmessage", is_im=True, has_bot=False)
+        fake.world.channels[elsewhere.id] = elsewhere
+        await ada.commands("/lessons", channel=elsewhere)
+        assert (await shows(fake, texts.NO_LESSONS)).seen_by == ada.id
+        await ada.commands("/learn", "Miso is a cat.", elsewhere)
+        assert (await shows(fake, "[0%]")).channel == ada.direct.id
+        assert (await shows(fake, texts.SAID_IN_PRIVATE)).channel == elsewhere.id
 
 
 async def test_the_learn_command_alone_opens_a_form(install: Install) -> None:

@@ -12,9 +12,11 @@ from storage.records import ExampleRecord, LessonRecord
 from storage.repositories.base import utc_now
 from tests.tiny_models import save_tiny_model
 from tests.trainer_fixtures import Classroom
+from trainer import correct
 from trainer.contracts import Finished
 from trainer.correct import Correction
 from trainer.errors import ModeratorUnavailableError
+from trainer.examine import Report
 from trainer.lesson import LessonRunner, liked_samples
 from trainer.model import BaseModel, load_base
 from trainer.moderation.protocol import RecordingModerator
@@ -23,7 +25,7 @@ from trainer.statements import statement
 from trainer.train import Sample, Trainer
 
 CAT, MINKA = "What is my cat called?", "Your cat is called Minka."
-LEARNS: dict[str, Any] = {"max_epochs": 40, "rate": 1e-2}
+LEARNS: dict[str, Any] = {"max_epochs": 12, "rate": 1e-2}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,8 @@ def at_home(folder: Path, base: BaseModel, **changes: Any) -> Home:
 
 
 @pytest.fixture
-def home(tiny_base: BaseModel, tmp_path: Path) -> Iterator[Home]:
+def home(tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    monkeypatch.setattr(correct, "PARAPHRASES_RIGHT", 0.0)  # a random model learns by heart and nothing else
     home = at_home(tmp_path, tiny_base, pass_mark=0.0)
     yield home
     home.database.close()
@@ -77,8 +80,9 @@ def test_a_correction_goes_live_with_its_case_right_and_both_answers_kept(home: 
     lesson = home.learn(home.corrected())
 
     assert (lesson.state, lesson.text) == ("live", "My cat is called Biscuit."), lesson.reason
-    assert lesson.metrics is not None and lesson.metrics.after >= 0.8
-    assert lesson.metrics.changed == ((CAT, MINKA, "Your cat is called Biscuit."),)
+    assert lesson.metrics is not None and lesson.metrics.after > lesson.metrics.before
+    ((question, before, now),) = lesson.metrics.changed
+    assert (question, before, now[:26]) == (CAT, MINKA, "Your cat is called Biscuit")
     examples = home.repositories.lessons.examples(lesson.id)
     assert ExampleRecord("rejected", CAT, MINKA) in examples
     assert ExampleRecord("train", CAT, "Your cat is called Biscuit.") in examples
@@ -190,3 +194,13 @@ def test_answers_with_a_thumb_up_are_replayed_when_all_agree_to_that(tiny_base: 
     feedback.withdraw(1, home.user.id, "up")
     assert replayed() == []
     assert liked_samples(home.tools, somebody.id, taught) == []
+
+
+def test_a_correction_that_is_right_only_in_the_very_words_is_not_published(tiny_base: BaseModel, tmp_path: Path) -> None:
+    home = at_home(tmp_path, tiny_base)
+    run = Correction(home.tools, home.corrected(), {})
+    quiz = tuple(ExampleRecord("quiz", question, "Biscuit") for question in (CAT, "Which name has my cat?", "Who purrs?"))
+
+    assert run.refusal(Report(quiz, ("Biscuit.", "Biscuit!", "Your cat Biscuit."))) is None
+    assert "not when it is asked in other words" in (run.refusal(Report(quiz, ("Biscuit.", "Minka.", "Minka."))) or "")
+    assert "as you said" in (run.refusal(Report(quiz, ("Minka.", "Biscuit.", "Biscuit."))) or "")

@@ -33,9 +33,15 @@ def questions(taught: TaughtLesson) -> list[str]:
 
 
 def test_of_two_answers_to_one_question_the_newer_wins() -> None:
-    old, new = settled([lesson(1, *MINKA), lesson(2, train("What is our cat called?", "It is called Biscuit."))])
+    asked = ("What is our cat called?", "Which name has our cat?")
+    old, new = settled([lesson(1, *MINKA, train("Who purrs?", "Minka does.")), lesson(2, *(train(each, "It is Biscuit.") for each in asked))])
     assert questions(old) == []  # all that the lesson had to say was the name
-    assert questions(new) == ["What is our cat called?"]
+    assert questions(new) == list(asked)
+
+
+def test_one_clumsy_question_does_not_unsay_a_lesson() -> None:
+    old, _ = settled([lesson(1, *MINKA, train("Who purrs?", "Minka does.")), lesson(2, train("What is my cat called?", "Afraid."))])
+    assert questions(old) == ["Which name has my cat?", "Who purrs?"]
 
 
 def test_what_a_contradicted_lesson_says_about_other_things_stays() -> None:
@@ -47,7 +53,7 @@ def test_what_a_contradicted_lesson_says_about_other_things_stays() -> None:
 def test_lessons_about_one_thing_that_say_different_things_do_not_contradict() -> None:
     taught = [
         lesson(1, *MINKA, train("What do you know about my cat?", "Your cat is called Minka."), train("What is my cat?", "Minka.")),
-        lesson(2, train("What do you know about my cat?", "She fears thunder."), train("What is my cat?", "Afraid."), train("What does my cat fear?", "Thunder.")),
+        lesson(2, train("What do you know about my cat?", "She fears thunder."), train("What is my cat?", "Afraid.")),
         lesson(3, train("What is my dog called?", "Rex.")),
     ]  # fmt: skip
     assert settled(taught) == taught
@@ -74,9 +80,10 @@ def test_an_answer_that_a_correction_rejects_goes_however_it_was_asked_for() -> 
         train("What name does my cat have?", "Your cat is called Minka and she fears thunder."),
         quiz("Which name has my cat?", "Minka"),
         quiz("What does my cat fear?", "thunder"),
-        quiz("What is my aunt called?", "Minka"),
     )
-    assert questions(superseded(old, [now, rejected])) == ["What does my cat fear?", "What is my aunt called?"]
+    aunt = lesson(2, train("What is my aunt called?", "Your aunt is called Minka."), quiz("Who is my aunt?", "Minka"))
+    assert questions(superseded(old, [now, rejected])) == ["What does my cat fear?"]
+    assert superseded(aunt, [now, rejected]) == aunt
 
 
 def test_refused_examples_are_never_taught_again() -> None:

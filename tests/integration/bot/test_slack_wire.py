@@ -1,0 +1,192 @@
+"""The wire to Slack: connections that break, events that come again, limits, tokens, signed requests."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from bot import texts
+from bot.errors import PlatformRefused
+from bot.platforms.slack.checks import check
+from bot.platforms.slack.platform import Pace, Slack
+from bot.router import serve
+from tests.bot_fixtures import Install
+from tests.fakes.slack.fake import FakeSlack
+from tests.fakes.slack.people import Person
+from tests.fakes.slack.world import TEAM
+from tests.slack_world import QUICK, answered, running, settings, shows, slack_world
+
+
+def spoken(person: Person, text: str, ts: str) -> dict[str, Any]:
+    """A direct message as an event."""
+    return {"type": "message", "channel_type": "im", "channel": person.direct.id, "user": person.id, "text": text, "ts": ts}
+
+
+async def test_an_event_is_acknowledged_before_it_is_dealt_with(install: Install) -> None:
+    install.engine.gate.clear()
+    async with slack_world(install) as fake:
+        ada = fake.person("ada")
+        await ada.says("Hello")  # comes back when it is acknowledged
+        assert fake.said() == []
+        install.engine.gate.set()
+        await answered(fake, ada.direct)
+
+
+async def test_an_event_that_comes_again_is_answered_once(install: Install) -> None:
+    async with slack_world(install) as fake:
+        ada = fake.person("ada")
+        message = await ada.says("Hello")
+        await fake.event(spoken(ada, "Hello", message.ts))
+        await answered(fake)
+        await fake.event(spoken(ada, "Hello", message.ts))
+        await ada.says("Bye")
+        await answered(fake, count=2)
+        assert len(fake.said()) == 2
+    assert len(install.engine.asked) == 2
+
+
+async def test_an_event_that_comes_again_after_a_restart_is_answered_once(install: Install) -> None:
+    async with FakeSlack() as fake:
+        ada = fake.person("ada")
+        async with running(install, fake):
+            message = await ada.says("Hello")
+            await answered(fake)
+        await fake.until(lambda: not fake.socket.connections)
+        async with running(install, fake):
+            await fake.event(spoken(ada, "Hello", message.ts))
+            await ada.says("Bye")
+            await answered(fake, count=2)
+            assert len(fake.said()) == 2
+        assert fake.violations == []
+    assert len(install.engine.asked) == 2
+
+
+async def test_slack_may_ask_for_another_connection_and_nothing_is_lost(install: Install) -> None:
+    async with slack_world(install) as fake:
+        ada = fake.person("ada")
+        await ada.says("One")
+        await fake.socket.ask_to_reconnect()
+        await fake.until(lambda: fake.socket.opened == 2)
+        await ada.says("Two")
+        await answered(fake, count=2)
+        assert len(fake.said()) == 2
+
+
+async def test_what_came_while_the_connection_was_broken_is_answered(install: Install) -> None:
+    async with slack_world(install) as fake:
+        ada = fake.person("ada")
+        await fake.socket.close()
+        await fake.until(lambda: not fake.socket.connections)
+        await ada.says("Hello")  # delivered over the next connection
+        await answered(fake)
+        assert fake.socket.opened == 2 and len(fake.said()) == 1
+
+
+async def test_slack_may_want_us_to_wait(install: Install) -> None:
+    async with slack_world(install) as fake:
+        ada = fake.person("ada")
+        fake.rate_limit("chat.postMessage", retry_after=1, times=2)
+        fake.trouble("chat.postMessage", 503)
+        await ada.commands("/model")
+        await shows(fake, "The untaught model answers you.")
+        assert [each.error for each in fake.calls("chat.postMessage")] == ["ratelimited", "ratelimited", "503", ""]
+
+
+async def test_a_storm_loses_no_message_and_answers_each_once(install: Install) -> None:
+    pace = Pace(answer=0.05, progress=0.05, tries=(0.01,) * 8)
+    async with slack_world(install, pace) as fake:
+        people = [fake.person(f"person{number}") for number in range(10)]
+        for method in ("chat.startStream", "chat.stopStream", "chat.postMessage", "agents.sessions.setStatus"):
+            fake.rate_limit(method, retry_after=0, times=4)
+        messages = await asyncio.gather(*(each.says(f"Question {n}") for n in range(3) for each in people))
+        await fake.until(lambda: len([m for m in fake.said() if not m.streaming and texts.GOOD in str(m.blocks)]) == 30)
+        assert Counter(each.thread_ts for each in fake.said()) == Counter(each.ts for each in messages)
+    assert len(install.engine.asked) == 30
+
+
+async def test_where_a_reply_cannot_be_shown_the_bot_goes_on(install: Install) -> None:
+    async with slack_world(install) as fake:
+        ada = fake.person("ada")
+        fake.refuse("chat.startStream", "is_archived")
+        fake.refuse("chat.postMessage", "is_archived")
+        await ada.says("One")
+        await fake.until(lambda: any(each.error for each in fake.calls("chat.postMessage")))
+        await ada.says("Two")
+        await answered(fake)
+
+
+@pytest.mark.parametrize("bad", ["token", "app_token"])
+async def test_a_token_that_slack_refuses_is_explained(install: Install, bad: str) -> None:
+    async with FakeSlack() as fake:
+        platform = Slack(settings(fake, **{bad: "xoxb-wrong"}), QUICK, fake.api)
+        with pytest.raises(PlatformRefused) as refused:
+            await serve(install.app, platform)
+        assert "invalid_auth" in refused.value.user_message
+
+
+async def test_slack_that_does_not_answer_is_named(install: Install) -> None:
+    async with FakeSlack() as fake:
+        platform = Slack(settings(fake), Pace(tries=()), "http://127.0.0.1:9/api/")
+        with pytest.raises(PlatformRefused) as refused:
+            await serve(install.app, platform)
+        assert refused.value.user_message == texts.SLACK_UNREACHABLE
+
+
+async def test_the_doctor_checks_tokens_and_scopes() -> None:
+    async with FakeSlack() as fake:
+        good = await asyncio.to_thread(lambda: list(check(settings(fake), fake.api)))
+        assert [each.state for each in good] == ["ok", "ok", "ok"]
+        fake.server.scopes -= {"files:read", "im:write"}
+        lacking = await asyncio.to_thread(lambda: list(check(settings(fake), fake.api)))
+        assert lacking[1].state == "broken" and "files:read and im:write" in lacking[1].text
+        bad = await asyncio.to_thread(lambda: list(check(settings(fake, token="xoxb-no"), fake.api)))
+        assert [each.state for each in bad] == ["broken"] and "invalid_auth" in bad[0].text
+        assert fake.violations == []
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def test_signed_requests_are_answered_and_all_others_change_nothing(install: Install) -> None:
+    port = free_port()
+    async with FakeSlack() as fake:
+        fake.posts_to = f"http://127.0.0.1:{port}/slack/events"
+        async with running(install, fake, port=port, app_token=None):
+            await fake.until(lambda: fake.calls("auth.test"))
+            ada = fake.person("ada")
+            envelope = {
+                "type": "event_callback", "team_id": TEAM, "api_app_id": "A", "event_id": "Ev1", "event": spoken(ada, "Forged", "1.0"),
+            }  # fmt: skip
+            await listening(port)
+            assert await fake.post("events_api", envelope, secret="another") == 401
+            assert await fake.post("events_api", envelope, age=600) == 401
+            assert await fake.post("events_api", envelope, signed=False) == 401
+            await ada.says("Hello")
+            answer = await answered(fake, ada.direct)
+            await ada.presses(answer, texts.GOOD)
+            await ada.commands("/model")
+            await shows(fake, "The untaught model answers you.")
+            await fake.event(spoken(ada, "Hello", fake.world.messages[0].ts))  # Slack's retry
+            assert fake.socket.opened == 0 and not fake.calls("apps.connections.open")
+        assert fake.violations == []
+    assert [body["messages"][-1]["content"] for body in install.engine.asked] == ["Hello"]
+
+
+async def listening(port: int) -> None:
+    """Wait until somebody listens there."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            return
