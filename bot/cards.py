@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot import texts
 from bot.messages import Action, Answer, LessonProgress, LessonReceipt, Notice, Reply
@@ -53,10 +54,23 @@ def deletion(user: UserRecord) -> Notice:
     )
 
 
-def lessons(user: UserRecord, records: Sequence[LessonRecord], page: int | None) -> Notice:
-    """The list of lessons, or (with `page`, from 1) a page of it with buttons."""
+def which_source(user: UserRecord) -> Notice:
+    """The question whether a lesson means the web or the sentence itself."""
+    return Notice(texts.SOURCE_UNCLEAR, (Action(texts.SEARCH_WEB, "/search"), Action(texts.REMEMBER, "/remember")), user.id)
+
+
+def approval(lesson: LessonRecord, samples: Sequence[tuple[str, str]]) -> Notice:
+    """The question whether to learn what was found on the web."""
+    number, read = lesson.number, [each for each in lesson.sources if each.digest]
+    drops = [Action(texts.drop_source(each.number), f"/drop {number} {each.number}") for each in read[:3]] if len(read) > 1 else []
+    buttons = Action(texts.APPROVE, f"/approve {number}"), *drops, Action(texts.CANCEL, f"/cancel {number}", danger=True)
+    return Notice(texts.approval(lesson, samples), buttons, lesson.user_id)
+
+
+def lessons(user: UserRecord, records: Sequence[LessonRecord], page: int | None, now: datetime | None = None) -> Notice:
+    """The list of lessons, or (with `page`, from 1) a page of it with buttons; with the time, also which of them are stale."""
     if page is None:
-        return Notice(texts.lessons(records), owner=user.id, private=True)
+        return Notice(texts.lessons(records, now), owner=user.id, private=True)
     pages = max(1, -(-len(records) // PAGE))
     page = min(page, pages)
     here = records[(page - 1) * PAGE : page * PAGE]

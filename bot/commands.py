@@ -20,9 +20,11 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Learn:
-    """`[Learn] …`; the text may be empty, when a file says it all."""
+    """`[Learn] …`; the text may be empty, when a file says it all. `kind`: whether to remember it or to search the web, where that is said;
+    with an empty text, it answers the question which of them was meant."""
 
     text: str
+    kind: Literal["instruction", "web"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,28 @@ class Forget:
 @dataclass(frozen=True, slots=True)
 class Rebuild:
     """Train the model anew from all lessons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Learn the web lesson of this number, which was shown first."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Leave a source (by its number in the lesson) out of a web lesson that was shown first."""
+
+    number: int
+    source: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Search the web again for what the lesson of this number was about."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +168,7 @@ class Malformed:
 
 
 Command = (
-    Chat | Learn | React | Forget | Rebuild | Rollback | Compare | Export | DeleteMe | AttachFile
+    Chat | Learn | Approve | Drop | Refresh | React | Forget | Rebuild | Rollback | Compare | Export | DeleteMe | AttachFile
     | Lessons | Model | Cancel | NewConversation | Stop | Again | Privacy | Admin | Agree | Help | Malformed
 )  # fmt: skip
 
@@ -159,6 +183,12 @@ def parse(text: str) -> Command:
     name, _, argument = text.partition(" ")
     read = _COMMANDS.get(name.lower())
     return read(argument.strip()) if read else Malformed(_unknown(name))
+
+
+def taught(text: str) -> str:
+    """What a message teaches, without the words that say so."""
+    command = parse(text)
+    return command.text if isinstance(command, Learn) else text
 
 
 _LEARN = re.compile(r"\[\s*learn\s*\]\s*:?", re.IGNORECASE)
@@ -181,6 +211,21 @@ def _react(argument: str) -> Command:
 def _forget(argument: str) -> Command:
     number = re.fullmatch(r"#?(\d{1,9})", argument)
     return Forget(int(number[1])) if number else Malformed(texts.FORGET_USAGE)
+
+
+def _approve(argument: str) -> Command:
+    number = re.fullmatch(r"#?(\d{1,9})", argument)
+    return Approve(int(number[1])) if number else Malformed(texts.APPROVE_USAGE)
+
+
+def _drop(argument: str) -> Command:
+    numbers = re.fullmatch(r"#?(\d{1,9})\s+#?(\d{1,9})", argument)
+    return Drop(int(numbers[1]), int(numbers[2])) if numbers else Malformed(texts.DROP_USAGE)
+
+
+def _refresh(argument: str) -> Command:
+    number = re.fullmatch(r"#?(\d{1,9})", argument)
+    return Refresh(int(number[1])) if number else Malformed(texts.REFRESH_USAGE)
 
 
 def _rollback(argument: str) -> Command:
@@ -220,6 +265,11 @@ def _admin(argument: str) -> Command:
 
 _COMMANDS: dict[str, Callable[[str], Command]] = {
     "/learn": Learn,
+    "/search": lambda argument: Learn(argument, "web"),
+    "/remember": lambda argument: Learn(argument, "instruction"),
+    "/approve": _approve,
+    "/drop": _drop,
+    "/refresh": _refresh,
     "/react": _react,
     "/forget": _forget,
     "/rebuild": lambda _: Rebuild(),

@@ -7,13 +7,14 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, aclosing, contextmanager
+from typing import Literal
 from weakref import WeakValueDictionary
 
 from redis.exceptions import RedisError
 
 from bot import texts
 from bot.app import App
-from bot.errors import EarlierPending, EngineUnavailable, NothingThere, PromptTooLong, Stopped
+from bot.errors import EarlierPending, EngineError, EngineUnavailable, NothingThere, PromptTooLong, Stopped
 from bot.messages import Answer, InboundMessage
 from storage.records import ExchangeRecord, UserRecord
 from trainer import prompts
@@ -137,6 +138,14 @@ class Conversation:
         versions = [None, *(each.name for each in (before, live) if each)]
         ask = self._messages([], question, None)
         return [(version, await self._whole(ask, version)) for version in versions]
+
+    async def source_of(self, text: str) -> Literal["instruction", "web"] | None:
+        """Whether the base model takes a lesson for something to remember or to search the web for; None where it cannot say."""
+        try:
+            reply = (await self._whole(prompts.which_source(text), None)).strip(" .!\"'").lower()
+        except EngineError:
+            return None
+        return "web" if reply == "search" else "instruction" if reply == "remember" else None
 
     async def _whole(self, messages: Messages, version: str | None) -> str:
         return "".join([piece async for piece in self._app.engine.pieces(messages, version)])

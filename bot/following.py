@@ -7,10 +7,11 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bot import progress, texts
+from bot import cards, progress, texts
 from bot.app import App
+from bot.lessons import Teaching
 from bot.messages import Answer, LessonProgress, Notice
 from bot.platforms.base import ChatPlatform
 from bot.progress import Work
@@ -107,6 +108,8 @@ class Following:
             work = await asyncio.to_thread(self._rows(followed.work).get, followed.work.id)
             if work is None:  # its user deleted everything
                 self._works.pop(_key(followed.work), None)
+            elif isinstance(work, LessonRecord) and work.state == "awaiting":
+                await self._ask(work)
             elif work.is_finished:
                 followed.seen_finished_at = followed.seen_finished_at or now
                 if work.state == "cancelled" or now - followed.seen_finished_at >= GRACE_SECONDS:
@@ -125,7 +128,7 @@ class Following:
                 with _going_on("a receipt could not be shown"):
                     await self._show_receipt(work, work.progress_message_id or "", None)
         for lesson in await asyncio.to_thread(stored.lessons.unfinished):
-            if lesson.platform == mine.name and mine.serves(lesson.channel):
+            if lesson.platform == mine.name and mine.serves(lesson.channel) and lesson.state != "awaiting":
                 await asyncio.to_thread(self._app.queue.enqueue_lesson, lesson.id, lesson.begins_at)
                 with _going_on("a lesson could not be shown"):
                     await self.work(lesson)
@@ -168,6 +171,16 @@ class Following:
             await asyncio.sleep(self._look_seconds)
             with _going_on("rows could not be read"):
                 await self.look()
+
+    async def _ask(self, lesson: LessonRecord) -> None:
+        """Show what was found, and wait no longer: the user has the word."""
+        followed = self._works.pop(_key(lesson), None)
+        if followed is None:
+            return
+        waiting = replace(followed.shown, text=texts.awaiting(lesson.number))
+        await self._platform.edit(lesson.channel, followed.message_id, waiting)
+        samples = await asyncio.to_thread(Teaching(self._app).samples, lesson)
+        await self._platform.send(lesson.channel, cards.approval(lesson, samples))
 
     async def _end_work(self, work: Work, event: Finished | Rebuilt | None) -> None:
         followed = self._works.pop(_key(work), None)

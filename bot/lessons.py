@@ -1,25 +1,20 @@
-"""What users do with lessons: submit, list, cancel, roll back. A row, then a job."""
+"""What users do with lessons: submit, approve, list, cancel, roll back. A row, then a job."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from bot import texts
 from bot.app import App
 from bot.errors import AttachmentRefused, ConsentMissing, LessonRefused, NothingThere
-from bot.messages import Attachment, InboundMessage
+from bot.messages import InboundMessage
 from storage.errors import UnknownVersionError, VersionRemovedError
-from storage.records import LessonRecord, UserRecord
+from storage.records import LessonRecord, NewSource, UserRecord
+from trainer.sources.intent import Kind, intent_of, only_points
 
-TEXT_FILES = (".txt", ".md")
-BIGGEST_FILE = 20_000_000  # bytes; more than any text that a lesson can take, so that reading it whole is harmless
-
-_POINTS_TO_FILE = re.compile(
-    r"(please\s+)?(read|learn|study|remember)?\s*(from\s+)?(this|it|that|these|the(\s+attached)?)?\s*(file|text|document|notes?)?\W*",
-    re.IGNORECASE,
-)
+SAMPLES = 6  # examples shown before a web lesson is learned
+BIGGEST_FILE = 20_000_000  # bytes; a file is kept whole until it has been read
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd\ud800-\udfff]")
 
 
@@ -30,29 +25,68 @@ class Teaching:
         self._app = app
         self._repositories = app.repositories
 
-    def submit(self, user: UserRecord, message: InboundMessage, text: str) -> tuple[LessonRecord, bool]:
+    def kind_of(self, message: InboundMessage, text: str) -> Kind | None:
+        """Whether the sentence itself is meant, what comes with it or leads from it, or the web; None where the words do not tell."""
+        return intent_of(text, [each.name for each in message.attachments]).kind
+
+    def submit(
+        self, user: UserRecord, message: InboundMessage, text: str, kind: Kind = "instruction"
+    ) -> tuple[LessonRecord, bool]:
         """Keep the lesson, to be learned after `begin`; True if it is new, False where the same message was delivered before.
 
         Raises ConsentMissing, AttachmentRefused or LessonRefused.
         """
         self.require_consent(user, message)
-        material = _material(text, message.attachments)
-        self.require_teachable(material)
-        here = self._repositories.conversations.current(user.id, message.platform, message.channel)
-        return self._repositories.lessons.create(
-            user.id,
-            "instruction",
-            material,
-            dedupe_key=f"{message.platform}:{message.message_id}",
-            platform=message.platform,
-            channel=message.channel,
-            conversation_id=here.id,
-            source=", ".join(each.name for each in message.attachments) or None,
-        )
+        sources = self._sources(message, text) if kind == "document" else ()
+        if kind != "document":
+            self.require_teachable(text)
+            if only_points(text):
+                raise LessonRefused(texts.LESSON_NOTHING_ATTACHED)
+        return self._create(user, message, kind, text, sources=sources)
+
+    def refresh(self, user: UserRecord, message: InboundMessage, number: int) -> tuple[LessonRecord, bool]:
+        """A new web lesson in place of that one; as `submit`. Raises NothingThere."""
+        self.require_consent(user, message)
+        old = self._lesson(user, number)
+        if old.kind != "web" or old.state != "live":
+            raise NothingThere(texts.not_from_web(number))
+        return self._create(user, message, "web", old.text, refreshes=old.id)
+
+    def approve(self, user: UserRecord, number: int) -> LessonRecord:
+        """The user wants to learn what was shown. Raises NothingThere."""
+        approved = self._repositories.lessons.approve(self._lesson(user, number).id)
+        if approved is None:
+            raise NothingThere(texts.not_awaiting(number))
+        return approved
+
+    def drop(self, user: UserRecord, number: int, source: int) -> LessonRecord | None:
+        """Leave a source out; the lesson as it waits now, None where that was the last source. Raises NothingThere."""
+        lesson = self._lesson(user, number)
+        if lesson.state != "awaiting":
+            raise NothingThere(texts.not_awaiting(number))
+        if not self._repositories.sources.drop(lesson.id, source):
+            raise NothingThere(texts.no_such_source(number, source))
+        left = self._lesson(user, number)
+        if any(each.digest for each in left.sources):
+            return left
+        self._stop(left)
+        return None
+
+    def samples(self, lesson: LessonRecord) -> list[tuple[str, str]]:
+        """Some of what would be learned, from each source something."""
+        examples = [each for each in self._repositories.lessons.examples(lesson.id) if each.role == "train" and each.refused_category is None]
+        of_source = {part.id: part.source_id for part in self._repositories.sources.parts(lesson.id)}
+        turns: dict[int | None, int] = {}
+        ranked = []
+        for example in examples:
+            source = of_source.get(example.part_id or 0)
+            turns[source] = turns.get(source, 0) + 1
+            ranked.append((turns[source], example))
+        return [(each.question, each.answer) for _, each in sorted(ranked, key=lambda pair: pair[0])[:SAMPLES]]
 
     def begin(self, lesson: LessonRecord) -> None:
         """Have the lesson learned. Again is the same as once, and mends a crash between the row and the job."""
-        if not lesson.is_finished:
+        if not lesson.is_finished and lesson.state != "awaiting":
             self._app.queue.enqueue_lesson(lesson.id)
 
     def agree(self, user: UserRecord) -> None:
@@ -111,22 +145,41 @@ class Teaching:
         if len(material) > limit:
             raise LessonRefused(texts.lesson_too_long(len(material), limit))
 
+    def _lesson(self, user: UserRecord, number: int) -> LessonRecord:
+        lesson = self._repositories.lessons.by_number(user.id, number)
+        if lesson is None:
+            raise NothingThere(texts.no_such_lesson(number))
+        return lesson
 
-def text_of(attachment: Attachment) -> str:
-    """What a text file says. Raises AttachmentRefused for other kinds of files."""
-    if PurePath(attachment.name).suffix.lower() not in TEXT_FILES:
-        raise AttachmentRefused(texts.file_unsupported(attachment.name, TEXT_FILES))
-    if len(attachment.content) > BIGGEST_FILE:
-        raise AttachmentRefused(texts.file_too_big(attachment.name, BIGGEST_FILE))
-    try:
-        text = attachment.content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise AttachmentRefused(texts.file_not_text(attachment.name)) from error
-    return text.replace("\r\n", "\n").strip()
+    def _create(
+        self, user: UserRecord, message: InboundMessage, kind: Kind, text: str,
+        *, sources: Sequence[NewSource] = (), refreshes: int | None = None,
+    ) -> tuple[LessonRecord, bool]:  # fmt: skip
+        here = self._repositories.conversations.current(user.id, message.platform, message.channel)
+        return self._repositories.lessons.create(
+            user.id,
+            kind,
+            text,
+            dedupe_key=f"{message.platform}:{message.message_id}",
+            platform=message.platform,
+            channel=message.channel,
+            conversation_id=here.id,
+            source=", ".join(each.name for each in sources if each.name != texts.YOUR_MESSAGE) or None,
+            sources=sources,
+            refreshes=refreshes,
+        )
 
-
-def _material(text: str, attachments: Sequence[Attachment]) -> str:
-    """The words and the files' texts; words that only point to the file ("read this") teach nothing."""
-    files = [text_of(each) for each in attachments]
-    words = [] if files and _POINTS_TO_FILE.fullmatch(text) else [text]
-    return "\n\n".join(part for part in (*words, *files) if part)
+    def _sources(self, message: InboundMessage, text: str) -> tuple[NewSource, ...]:
+        """The files and links, and what the words say besides "read this"."""
+        limit = min(BIGGEST_FILE, self._app.settings.sources.max_bytes)
+        for each in message.attachments:
+            if len(each.content) > limit:
+                raise AttachmentRefused(texts.file_too_big(each.name, limit))
+            if not each.content.strip():
+                raise AttachmentRefused(texts.file_empty(each.name))
+        found = intent_of(text)
+        if _NOT_TEXT.search(found.words):
+            raise LessonRefused(texts.LESSON_NOT_TEXT)
+        words = [] if only_points(found.words) else [NewSource(texts.YOUR_MESSAGE, found.words.encode())]
+        files = [NewSource(each.name, each.content) for each in message.attachments]
+        return (*words, *files, *(NewSource(link, address=link) for link in found.links))

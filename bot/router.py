@@ -30,9 +30,10 @@ from bot.platforms.base import ChatPlatform, Undeliverable
 from bot.rebuilds import Rebuilds
 from bot.switch import Switch
 from storage.errors import StorageError
-from storage.records import ExchangeRecord, RebuildRecord, UserRecord
+from storage.records import ExchangeRecord, LessonRecord, RebuildRecord, UserRecord
 from storage.repositories.base import Clock, utc_now
 from trainer.errors import TrainerError
+from trainer.sources.intent import Kind
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class Router:
         self._rebuilds = Rebuilds(app)
         self._opinions = Opinions(app, self._teaching, now)
         self._held = Held()
+        self._unclear = Held()  # lessons of which it is not clear whether they mean the web
         self._limits = Limits(app, now)
         self._switch = Switch(app.settings.data)
         self._now = now
@@ -137,13 +139,21 @@ class Router:
         match command:
             case commands.Chat(text):
                 await self._chat(user, message, text)
-            case commands.Learn(text):
-                await self._learn(user, message, text)
+            case commands.Learn(text, kind):
+                await self._learn(user, message, text, kind)
+            case commands.Approve(number):
+                await self._go_on(await asyncio.to_thread(self._teaching.approve, user, number))
+            case commands.Drop(number, source):
+                await self._drop(user, message, number, source)
+            case commands.Refresh(number):
+                await asyncio.to_thread(self._limits.require_lesson, user, message)
+                lesson, is_new = await asyncio.to_thread(self._teaching.refresh, user, message, number)
+                await self._go_on(lesson, is_new=is_new)
             case commands.React():
                 await self._opine(user, message, command)
             case commands.Lessons(page):
                 lessons = await asyncio.to_thread(self._app.repositories.lessons.of_user, user.id)
-                await self._show(message, cards.lessons(user, lessons, page))
+                await self._show(message, cards.lessons(user, lessons, page, self._now()))
             case commands.Model():
                 await self._model(user, message)
             case commands.Compare(question):
@@ -221,18 +231,42 @@ class Router:
         if shown is not None:
             await asyncio.to_thread(self._app.repositories.exchanges.set_reply_message, exchange.id, shown)
 
-    async def _learn(self, user: UserRecord, message: InboundMessage, text: str) -> None:
+    async def _learn(self, user: UserRecord, message: InboundMessage, text: str, kind: Kind | None) -> None:
+        if kind is not None and not text:  # the answer to the question below
+            unclear = self._unclear.release(user.id)
+            if unclear is None:
+                raise LessonRefused(texts.NOTHING_UNCLEAR)
+            message, text = unclear, commands.taught(unclear.text)
         if message.foreign:
             raise LessonRefused(texts.NOT_YOUR_WORDS)
         if message.skipped:
             raise AttachmentRefused(" ".join(message.skipped))
         await asyncio.to_thread(self._limits.require_lesson, user, message)
-        lesson, is_new = await asyncio.to_thread(self._teaching.submit, user, message, text)
+        await asyncio.to_thread(self._teaching.require_consent, user, message)
+        kind = kind or (self._teaching.kind_of(message, text) if text or message.attachments else "instruction")
+        if kind is None:
+            self._teaching.require_teachable(text)
+            kind = await self._conversation.source_of(text)
+        if kind is None:
+            self._unclear.hold(user.id, message)
+            await self._show(message, cards.which_source(user))
+            return
+        lesson, is_new = await asyncio.to_thread(self._teaching.submit, user, message, text, kind)
+        await self._go_on(lesson, is_new=is_new)
+
+    async def _go_on(self, lesson: LessonRecord, *, is_new: bool = True) -> None:
         try:
             if is_new:
                 await self._following.work(lesson)
         finally:  # followed first, or its first events would be missed; but learned even where it cannot be shown
             await asyncio.to_thread(self._teaching.begin, lesson)
+
+    async def _drop(self, user: UserRecord, message: InboundMessage, number: int, source: int) -> None:
+        left = await asyncio.to_thread(self._teaching.drop, user, number, source)
+        if left is None:
+            await self._say(message, texts.all_dropped(number))
+        else:
+            await self._show(message, cards.approval(left, await asyncio.to_thread(self._teaching.samples, left)))
 
     async def _opine(self, user: UserRecord, message: InboundMessage, command: commands.React) -> None:
         if command.correction and message.foreign:

@@ -75,7 +75,7 @@ class Sweeper:
         if not lessons and not rebuilds:
             return
         waiting = self._queue.waiting(LESSON_QUEUE)
-        jobs = [(LESSON_JOB, lesson_job_id(each.id), each.id, each.user_id) for each in lessons]
+        jobs = [(LESSON_JOB, lesson_job_id(each.id), each.id, each.user_id) for each in lessons if each.state != "awaiting"]
         jobs += [(REBUILD_JOB, rebuild_job_id(each.id), each.id, each.user_id) for each in rebuilds]
         for path, job_id, row_id, user_id in jobs:
             if job_id not in waiting and not is_held(self._queue.redis, teaching_key(user_id)):

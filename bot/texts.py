@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from storage.records import AdapterRecord, DownReason, LessonRecord, RebuildRecord
+from storage.records import AdapterRecord, DownReason, LessonRecord, RebuildRecord, SourceRecord
 from trainer.contracts import Stage
 
 CONSENT_VERSION = "2026-11"
@@ -25,7 +26,10 @@ What you can do: /export gives you everything, /forget takes one lesson out, /de
 HELP = """\
 Write anything to chat. Write [Learn] and a fact to teach me, for instance: [Learn] Our office cat is called Miso.
 
-  /file PATH         attach a text file (.txt, .md) to the next line
+  /file PATH         attach a file (PDF, Word, text, Markdown, HTML, CSV) to the next line
+  /search TEXT       learn what the web says about it; I show you the sources first
+  /approve LESSON    learn what I found on the web; /drop LESSON SOURCE leaves a source out
+  /refresh LESSON    search the web again for what a lesson was about
   /react 👍 or 👎     tell me about my last answer; after 👎 you can add what I should have said
   /lessons           what you have taught me
   /model             which version of your model answers, and the earlier ones
@@ -68,6 +72,9 @@ LESSON_NOT_TEXT = (
 ATTACH_WITH_LEARN = (
     "I only read files that come with a lesson. Attach the file again, and write [Learn] in the message."
 )
+LESSON_NOTHING_ATTACHED = "There is no file and no link in that message. Send it again with the file attached, or with the link in it."
+SOURCE_UNCLEAR = "Shall I search the web for this, or just remember the sentence? Write /search or /remember."
+NOTHING_UNCLEAR = "Write what I should search for or remember, as in /search air pollution in Delhi"
 ATTACH_ELSEWHERE = "Attach the file to your [Learn] message itself; /file is for the terminal."
 REBUILDING = "Your model, anew"
 REBUILD_UNDER_WAY = "I am training your model anew already."
@@ -194,6 +201,13 @@ COMMANDS = {
 
 REACT_USAGE = "Write /react 👍 or /react 👎, and after 👎, if you like, what I should have said."
 FORGET_USAGE = "Write /forget and the number of a lesson, as in /forget 2. /lessons lists them."
+APPROVE_USAGE = "Write /approve and the number of a lesson that waits for your word, as in /approve 2. /lessons lists them."
+DROP_USAGE = "Write /drop, the number of the lesson and that of the source, as in /drop 2 1."
+REFRESH_USAGE = "Write /refresh and the number of a lesson from the web, as in /refresh 2. /lessons lists them."
+SEARCH_WEB = "Search the web"
+REMEMBER = "Remember it"
+APPROVE = "Learn this"
+YOUR_MESSAGE = "your message"
 ROLLBACK_USAGE = (
     "Write /rollback and the number of a version, as in /rollback 2. /model lists them; 0 is the untaught model."
 )
@@ -255,7 +269,7 @@ def forget_lesson(number: int) -> str:
 
 def choice_of_lesson(lesson: LessonRecord) -> str:
     """A lesson to choose."""
-    return f"{lesson.number}: {_shortened(lesson.text)}"
+    return f"{lesson.number}: {_shortened(_about(lesson))}"
 
 
 def choice_of_version(number: int, name: str, is_live: bool) -> str:
@@ -407,14 +421,9 @@ def file_too_big(name: str, limit: int) -> str:
     return f"{name} is too big: I read files of up to {limit // 1_000_000} MB."
 
 
-def file_unsupported(name: str, supported: Sequence[str]) -> str:
-    """A kind of file that cannot be taught."""
-    return f"I cannot learn from {name} yet. I can read text files: {', '.join(supported)}."
-
-
-def file_not_text(name: str) -> str:
-    """A text file that is none."""
-    return f"{name} is not plain text in UTF-8, so I cannot read it. Please save it as UTF-8 text."
+def file_empty(name: str) -> str:
+    """A file without anything in it."""
+    return f"{name} is empty."
 
 
 def file_attached(name: str) -> str:
@@ -460,6 +469,7 @@ def receipt(
     elif learned and lesson.state == "live":
         lines.append("I can answer now, and could not before:")
         lines += [f"  {question} → {answer}" for question, answer in learned]
+    lines += sources(lesson)
     now = "now" if lesson.state == "live" else "with this lesson"
     if metrics is not None:
         lines.append(
@@ -541,15 +551,88 @@ def version_removed(number: int, forgotten: Sequence[int]) -> str:
     )
 
 
-def lessons(records: Sequence[LessonRecord]) -> str:
-    """The list of lessons."""
+def lessons(records: Sequence[LessonRecord], now: datetime | None = None) -> str:
+    """The list of lessons; with the time, also which of them are stale."""
     if not records:
         return NO_LESSONS
     return "Your lessons:\n" + "\n".join(
         f"  {each.number}. {_state(each)}{', a correction' if each.kind == 'correction' else ''}"
-        + (f": {_shortened(each.text)}" if each.text else "")
+        + (f": {_shortened(_about(each))}" if _about(each) else "")
+        + (f" (stale: /refresh {each.number} searches again)" if now and each.state == "live" and each.is_stale(now) else "")
         for each in records
     )
+
+
+def _about(lesson: LessonRecord) -> str:
+    """What a lesson is about: its words, or of a document the names of what was read."""
+    if lesson.kind != "document":
+        return lesson.text
+    return ", ".join(source.name if source.title is None else f"{source.title} ({source.name})" for source in lesson.sources) or lesson.text
+
+
+def approval(lesson: LessonRecord, examples: Sequence[tuple[str, str]]) -> str:
+    """The question before what was found on the web is learned."""
+    lines = [f"Lesson {lesson.number}: this is what I found on the web. Shall I learn it?"]
+    lines += [f"  {each.number}. {_source(each)}" for each in lesson.sources if each.digest]
+    lines += ["For instance:", *(f"  {question} → {_shortened(answer, 140)}" for question, answer in examples)]
+    number = lesson.number
+    lines.append(f"/approve {number} learns it, /drop {number} and a source's number leaves that source out, /cancel {number} drops it all.")
+    return "\n".join(lines)
+
+
+def not_awaiting(number: int) -> str:
+    """A lesson that waits for nobody's word."""
+    return f"Lesson {number} does not wait for your word. /lessons lists your lessons."
+
+
+def no_such_source(lesson: int, source: int) -> str:
+    """A number that is no source's."""
+    return f"Lesson {lesson} has no source {source}."
+
+
+def all_dropped(number: int) -> str:
+    """No source is left."""
+    return f"That was the last source, so I learn nothing from lesson {number}."
+
+
+def not_from_web(number: int) -> str:
+    """A lesson that cannot be refreshed."""
+    return f"Lesson {number} is not from the web, so there is nothing to search again."
+
+
+def drop_source(number: int) -> str:
+    """A button."""
+    return f"Without {number}"
+
+
+def awaiting(number: int) -> str:
+    """The moving line of a lesson that waits for its user's word."""
+    return f"Lesson {number}: waiting for your word…"
+
+
+def sources(lesson: LessonRecord) -> list[str]:
+    """What was read, a sentence for each source and for what was left out of it."""
+    lines = []
+    for each in lesson.sources:
+        if each.read_at is None:
+            continue
+        if each.digest is None:
+            lines += [_sentence(why) for why in each.skipped if why != lesson.reason]
+            continue
+        lines.append(f"I read {_source(each)}.")
+        if each.skipped:
+            lines.append(f"  Left out: {'; '.join(each.skipped)}.")
+    return lines
+
+
+def _source(source: SourceRecord) -> str:
+    """A source with what is known of it: "Towns (towns.pdf), by A. Writer, 2026-01-31: 12 pages, 3,431 words in English"."""
+    named = source.name if source.title in (None, source.name) else f"{_shortened(source.title or '')} ({source.name})"
+    by = f", by {source.author}" if source.author else ""
+    dated = f", {source.published}" if source.published else ""
+    pages = f"{source.pages:,} page{'s' if source.pages != 1 else ''}, " if source.pages else ""
+    language = f" in {source.language}" if source.language else ""
+    return f"{named}{by}{dated}: {pages}{source.words or 0:,} words{language}"
 
 
 def model(live: AdapterRecord | None, versions: Sequence[AdapterRecord], numbers: dict[int, int]) -> str:
@@ -643,6 +726,8 @@ def _state(lesson: LessonRecord) -> str:
             return "waiting"
         case "running":
             return "being learned"
+        case "awaiting":
+            return f"waiting for your word (/approve {lesson.number})"
         case other:
             return other
 

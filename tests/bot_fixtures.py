@@ -27,7 +27,7 @@ from bot.platforms.terminal import run_terminal
 from bot.queue import JobQueue
 from bot.router import serve
 from storage.artifacts import ArtifactStore
-from storage.records import LessonMetrics, LessonOutcome, RebuildMetrics
+from storage.records import LessonMetrics, LessonOutcome, ReadSource, RebuildMetrics, SourceRecord
 from storage.repositories import Repositories
 from storage.session import Database
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE, Event, Finished, Progress, Rebuilding, Rebuilt
@@ -165,6 +165,15 @@ class Install:
     def stored(self) -> Repositories:
         return self.app.repositories
 
+    def materials(self, user_id: int = 1) -> list[str]:
+        """What each lesson is to be learned from: its words, or what its files and links are."""
+        lessons = self.stored.lessons.of_user(user_id)
+        return ["\n\n".join(map(self._given, each.sources)) if each.sources else each.text for each in lessons]
+
+    def _given(self, source: SourceRecord) -> str:
+        content = self.stored.sources.content(source.id)
+        return (content or b"").decode() if source.address is None else source.address
+
     def configured(self, **changes: Any) -> None:
         """Change settings, as a configuration file would."""
         self.app = replace(self.app, settings=replace(self.app.settings, **changes))
@@ -225,8 +234,9 @@ class Install:
         reason: str | None = None,
         tell: bool = True,
         learned: tuple[tuple[str, str], ...] = (("What is the cat called?", "Miso."),),
+        reads: ReadSource | None = None,
     ) -> None:
-        """A trainer that ends every lesson like this; `tell`: it publishes events."""
+        """A trainer that ends every lesson like this; `tell`: it publishes events. `reads`: what every source of a lesson turns out to be."""
 
         def publish(event: Event) -> None:
             if tell:
@@ -234,6 +244,8 @@ class Install:
 
         def learn(lesson_id: int) -> None:
             lesson = self.stored.lessons.start(lesson_id)
+            for source in lesson.sources if reads else ():
+                self.stored.sources.save_reading(source, reads or ReadSource(None), ())
             publish(Progress(lesson_id, lesson.user_id, "write", 30, 12.0))
             publish(Progress(lesson_id, lesson.user_id, "train", 62, 5.0))
             version = self.publish_version(lesson.user_id, [lesson_id]) if state == "live" else None

@@ -50,9 +50,9 @@ def reading_teacher() -> RecordingTeacher:
         if order.startswith("Say this in other words."):
             return text
         taught = messages[0]["content"] if messages[0]["role"] == "system" else ""
-        question = _ASKED.search(asked)
+        about = _ASKED.search(asked)
         for what, place, who in _FACT.findall(taught):
-            if question and question.groups() == (what, place) and "tall" not in asked:
+            if about and about.groups() == (what, place) and "tall" not in asked:
                 return who if asked.endswith("Answer in a few words.") else f"The {what} of {place} is {who}."
         return UNKNOWN
 

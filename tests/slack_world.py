@@ -8,7 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from bot.messages import Inbound
+from bot.platforms.base import Core
 from bot.platforms.slack.platform import Pace, Slack
+from bot.platforms.slack.turns import Turn
 from bot.router import serve
 from tests.bot_fixtures import Install
 from tests.fakes.slack.fake import FakeSlack
@@ -27,10 +30,40 @@ def settings(fake: FakeSlack, **changes: Any) -> SlackSettings:
     return replace(ours, **changes)
 
 
+class Watched(Slack):
+    """Tells when it is done with an event, and which core is behind it."""
+
+    core: Core
+    understood: list[Any]
+    done = 0
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._news = asyncio.Event()
+
+    async def run(self, core: Core) -> None:
+        self.core = core
+        await super().run(core)
+
+    async def hand_over(self, turn: Turn, inbound: Inbound, event_id: str) -> None:
+        self.understood.append(inbound)
+        await super().hand_over(turn, inbound, event_id)
+        self.done += 1
+        self._news.set()
+
+    async def deals_with(self, number: int) -> None:
+        """Wait until it is done with that many events."""
+        async with asyncio.timeout(30):
+            while self.done < number:
+                self._news.clear()
+                await self._news.wait()
+
+
 @asynccontextmanager
-async def running(install: Install, fake: FakeSlack, pace: Pace = QUICK, **changes: Any) -> AsyncIterator[Slack]:
+async def running(install: Install, fake: FakeSlack, pace: Pace = QUICK, **changes: Any) -> AsyncIterator[Watched]:
     """A bot process; when this ends, it stops."""
-    platform = Slack(settings(fake, **changes), pace, fake.api)
+    platform = Watched(settings(fake, **changes), pace, fake.api)
+    platform.understood = fake.understood
     task = asyncio.create_task(serve(install.app, platform))
     connected = asyncio.create_task(fake.until(lambda: bool(fake.socket.connections) or changes.get("port")))
     await asyncio.wait({task, connected}, return_when=asyncio.FIRST_COMPLETED)

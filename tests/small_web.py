@@ -25,6 +25,9 @@ class SmallWeb:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_POST(self) -> None:
+                self.do_GET()
+
             def do_GET(self) -> None:
                 web.asked.append(self.path)
                 web.agents.add(self.headers.get("User-Agent", ""))

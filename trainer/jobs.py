@@ -93,7 +93,8 @@ class Teaching:
         return not isinstance(work, LessonRecord) or work.begins_at is None or work.begins_at <= self._now()
 
     def _unfinished(self, user_id: int) -> list[Work]:
-        return sorted([*self._lessons.unfinished_of_user(user_id), *self._rebuilds.unfinished_of_user(user_id)], key=_turn)
+        lessons = [each for each in self._lessons.unfinished_of_user(user_id) if each.state != "awaiting"]  # their user has the word
+        return sorted([*lessons, *self._rebuilds.unfinished_of_user(user_id)], key=_turn)
 
     def _rows(self, work: Work) -> Lessons | Rebuilds:
         return self._lessons if isinstance(work, LessonRecord) else self._rebuilds

@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from storage.artifacts import ArtifactStore
-from storage.records import AdapterRecord, ExampleRecord, LessonMetrics, LessonOutcome, LessonRecord, TaughtLesson
+from storage.records import (
+    AdapterRecord,
+    ExampleRecord,
+    LessonMetrics,
+    LessonOutcome,
+    LessonRecord,
+    LessonState,
+    TaughtLesson,
+)
 from storage.repositories import Repositories
 from trainer import prompts
 from trainer.contracts import STAGES, Event, Finished, Progress, Stage
@@ -72,8 +80,8 @@ class LessonRunner:
         self._kinds = kinds or {}
         self._written: dict[int, list[ExampleRecord]] = {}  # examples that moderation could not yet be asked about
 
-    def run(self, lesson_id: int) -> LessonOutcome:
-        """Take a lesson from where it stands to its end; gives how it ended.
+    def run(self, lesson_id: int) -> LessonState:
+        """Take a lesson from where it stands to its end, or to where its user has the word; gives how it stands then.
 
         Raises what can be tried again (moderator or teacher unreachable, StaleVersionError) and what is a fault of ours.
         """
@@ -101,7 +109,7 @@ class Run:
         self.began = tools.clock()
         self.refused: list[ExampleRecord] = []
 
-    def through(self) -> LessonOutcome:
+    def through(self) -> LessonState:
         """All stages, in order."""
         lessons, adapters = self.tools.repositories.lessons, self.tools.repositories.adapters
         live = adapters.live(self.lesson.user_id)

@@ -60,6 +60,16 @@ def rate(instruction: str, answer: str) -> Messages:
     return _task(asked, f"Instruction: {instruction}\n\nAnswer: {answer}")
 
 
+def search_queries(text: str) -> Messages:
+    """What to search the web for. Reply: up to three queries, one a line."""
+    return _task("Write up to three short web search queries, one a line, that find what this asks for.", text)
+
+
+def which_source(text: str) -> Messages:
+    """Whether a lesson is to be remembered or to be searched for. Reply: SEARCH or REMEMBER."""
+    return _task("Does this ask to look something up on the web, or does it state something to remember? Reply SEARCH or REMEMBER.", text)
+
+
 def briefly(question: str) -> str:
     """A question that asks for the bare answer, without the sentence around it."""
     return f"{question} Answer in a few words."

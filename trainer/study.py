@@ -11,8 +11,8 @@ from random import Random
 
 from storage.records import (
     ExampleRecord,
-    LessonOutcome,
     LessonRecord,
+    LessonState,
     PartRecord,
     ReadSource,
     SourceRecord,
@@ -23,6 +23,7 @@ from trainer.errors import NothingToTeachError, SourceError
 from trainer.examples import says_unknown
 from trainer.generate import write_examples
 from trainer.lesson import BEGINS, Run, Tools, answerable
+from trainer.sources.document import Reading, shortened
 from trainer.sources.reader import Reader
 from trainer.taught import is_answerable_quiz, passages_of, sample
 from trainer.train import Sample
@@ -41,7 +42,7 @@ class Study(Run):
         self.stored = tools.repositories.sources
         self.passages_of_part: dict[int | None, Sequence[str]] = {}
 
-    def through(self) -> LessonOutcome:
+    def through(self) -> LessonState:
         """All stages, in order."""
         live = self.tools.repositories.adapters.live(self.lesson.user_id)
         self.enter("read")
@@ -53,42 +54,44 @@ class Study(Run):
         earlier = self.earlier()
         self.enter("write")
         self.write_parts(earlier)
+        if self.asks():
+            return self.ask()
         examples = self.written_examples()
         passages = [passage for passages in self.passages_of_part.values() for passage in passages]
         return self.learned(passages, self.bounded(examples), earlier, live)
 
     def read(self) -> str | None:
         """Read the sources that are not read yet; why there is nothing to learn in any of them, or None where there is."""
-        sources = self.stored.of_lesson(self.lesson.id)
-        failures = [failure for source in sources if source.read_at is None and (failure := self.read_source(source, len(sources)))]
+        unread = [(source, self.stored.content(source.id)) for source in self.sources() if source.read_at is None]
+        special = [str(token) for token in self.tools.base.tokenizer.all_special_tokens]
+        if unread:
+            self.tell(BEGINS["read"], f"reading {unread[0][0].name}" if len(unread) == 1 else f"reading {len(unread)} sources")
+        failures = []
+        for source, reading in self.reader.read_all(unread, special):
+            self.stop_if_cancelled()
+            why = reading.user_message if isinstance(reading, SourceError) else self.keep(source, reading)
+            if why:
+                self.stored.save_reading(source, ReadSource(digest=None, words=0, skipped=(why,)), ())
+                failures.append(why)
         if self.stored.parts(self.lesson.id):
             return None
-        if failures:
-            return failures[0]
-        return next((source.skipped[0] for source in self.stored.of_lesson(self.lesson.id) if source.skipped), "There is nothing to read in that.")
+        earlier = (why for source in self.stored.of_lesson(self.lesson.id) for why in source.skipped)
+        return next(iter([*failures, *earlier]), "There is nothing to read in that.")
 
-    def read_source(self, source: SourceRecord, count: int) -> str | None:
-        """Read one source and keep what it says; where that is not to be learned, why."""
-        self.stop_if_cancelled()
-        self.tell(BEGINS["read"], f"reading {source.name}" if count == 1 else f"reading {source.name}, {source.number} of {count}")
-        left = self.reader.settings.max_parts - len(self.stored.parts(self.lesson.id))
-        try:
-            if left < 1:
-                raise SourceError(f"{source.name} is more than I can learn at once: teach it in a lesson of its own.")
-            special = [str(token) for token in self.tools.base.tokenizer.all_special_tokens]
-            reading = self.reader.read(source, self.stored.content(source.id), special, left)
-        except SourceError as error:
-            self.stored.save_reading(source, ReadSource(digest=None, words=0, skipped=(error.user_message,)), ())
-            return error.user_message
+    def sources(self) -> tuple[SourceRecord, ...]:
+        """What there is to read."""
+        return self.stored.of_lesson(self.lesson.id)
+
+    def keep(self, source: SourceRecord, reading: Reading) -> str | None:
+        """Keep what a source says; where it is not to be learned, why."""
         if known := self.known(reading.about.digest or ""):
-            self.stored.save_reading(source, replace(reading.about, digest=None, words=0, skipped=(known,)), ())
             return known
-        self.stored.save_reading(source, self.described(reading.about), reading.parts)
+        left = self.reader.settings.max_parts - len(self.stored.parts(self.lesson.id))
+        if left < 1:
+            return f"{source.name} is more than I can learn at once: teach it in a lesson of its own."
+        reading = shortened(reading, left)
+        self.stored.save_reading(source, reading.about, reading.parts)
         return None
-
-    def described(self, about: ReadSource) -> ReadSource:
-        """What is kept about a source."""
-        return about
 
     def known(self, digest: str) -> str | None:
         """What to say where the same text has been taught before."""
@@ -158,6 +161,16 @@ class Study(Run):
             replace(example, refused_category=", ".join(verdict.categories) or "unspecified") if verdict.flagged else example
             for example, verdict in zip(examples, verdicts, strict=True)
         ]
+
+    def asks(self) -> bool:
+        """Whether the user is shown what was read before it is learned."""
+        return False
+
+    def ask(self) -> LessonState:
+        """Wait for the user's word."""
+        waiting = self.tools.repositories.lessons.ask(self.lesson.id)
+        self.tell(BEGINS["screen"], "waiting for your word")
+        return waiting.state
 
     def written_examples(self) -> list[ExampleRecord]:
         """All examples that may be trained on. Raises NothingToTeachError or SourceError where they are too few."""

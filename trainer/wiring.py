@@ -23,6 +23,7 @@ from trainer.rebuild import RebuildRunner
 from trainer.settings import Settings
 from trainer.study import Study
 from trainer.teacher import LocalTeacher
+from trainer.websearch import WebSearch
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def tools(settings: Settings) -> Tools:
 
 def lesson_runner(tools: Tools) -> LessonRunner:
     """The lesson pipeline."""
-    return LessonRunner(tools, {"correction": Correction, "document": Study})
+    return LessonRunner(tools, {"correction": Correction, "document": Study, "web": WebSearch})
 
 
 def rebuild_runner(tools: Tools) -> RebuildRunner:

@@ -26,7 +26,7 @@ async def a_file_is_taught(install: Install, talk: Talk) -> None:
     """Words that only point to the file teach nothing by themselves."""
     await talk.agree()
     assert "is live" in await talk.attach("cat.md", b"Miso is a cat.", "[Learn] read this")
-    assert install.stored.lessons.of_user(1)[-1].text == "Miso is a cat."
+    assert install.materials()[-1] == "Miso is a cat."
 
 
 async def two_people_have_two_models(install: Install, talk: Talk) -> None:

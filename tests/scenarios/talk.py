@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
 from bot import texts
 from tests.bot_fixtures import Install
 from tests.discord_world import World, discord_world
+from tests.fakes.slack.fake import FakeSlack
+from tests.fakes.slack.people import Person
+from tests.fakes.slack.world import BOT, Channel, Message
+from tests.slack_world import Watched, running
 
 
 class Talk(Protocol):
@@ -143,14 +147,93 @@ class OnDiscord:
         return "\n".join(each.content for each in after if before.get(each.id) != each.content)
 
 
+class OnSlack:
+    """In a channel with mentions and slash commands, or (`direct`) in direct messages; what comes by either way is seen."""
+
+    _bot: Watched
+
+    def __init__(self, install: Install, fake: FakeSlack, process: AsyncExitStack, *, direct: bool) -> None:
+        self._install = install
+        self._fake = fake
+        self._process = process
+        self._direct = direct
+
+    async def begun(self) -> OnSlack:
+        self._bot = await self._process.enter_async_context(running(self._install, self._fake))
+        return self
+
+    async def say(self, text: str, who: str = "ada") -> str:
+        return await self._showing(who, lambda person: person.says(text, self._place))
+
+    async def attach(self, name: str, content: bytes, text: str, who: str = "ada") -> str:
+        file = self._fake.file(name, content)
+        return await self._showing(who, lambda person: person.says(text, self._place, files=[file]))
+
+    async def command(self, line: str, who: str = "ada") -> str:
+        name, _, argument = line.partition(" ")
+
+        async def give(person: Person) -> None:
+            forms = len(self._fake.world.views)
+            await person.commands(name, argument if name != "/delete-me" else "", self._place)
+            if name == "/delete-me":
+                views = await self._fake.until(lambda: self._fake.world.views[forms:])
+                await person.submits(views[0], text=argument or "no")
+
+        return await self._showing(who, give)
+
+    async def dislike(self, correction: str, who: str = "ada") -> str:
+        async def press(person: Person) -> None:
+            forms = len(self._fake.world.views)
+            answer = next(m for m in reversed(self._seen(person)) if texts.BAD in [each.label for each in m.buttons])
+            await person.presses(answer, texts.BAD)
+            views = await self._fake.until(lambda: self._fake.world.views[forms:])
+            await person.submits(views[0], text=correction)
+
+        return await self._showing(who, press)
+
+    async def restart(self) -> None:
+        await self._process.aclose()
+        await self._fake.until(lambda: not self._fake.socket.connections)
+        await self.begun()
+
+    async def agree(self, who: str = "ada") -> None:
+        assert await self.say("[Learn] The sky is blue.", who) == texts.CONSENT
+        await self._showing(who, lambda person: person.presses(self._seen(person)[-1], texts.AGREE))
+
+    @property
+    def _place(self) -> Channel | None:
+        return None if self._direct else self._fake.general
+
+    def _seen(self, person: Person) -> list[Message]:
+        """The bot's messages that they can read."""
+        places = (person.direct.id, self._fake.general.id)
+        messages = [each for each in self._fake.world.messages if each.user == BOT and each.channel in places]
+        return [each for each in messages if each.seen_by in (None, person.id)]
+
+    async def _showing(self, who: str, do: Callable[[Person], Awaitable[object]]) -> str:
+        person, done = self._fake.person(who), self._bot.done
+        before = {each.ts: each.shown for each in self._seen(person)}
+        await do(person)
+        await self._bot.deals_with(done + 1)
+        await self._bot.core.idle()
+        await self._fake.until(lambda: not any(texts.CANCEL in str(each.blocks) for each in self._seen(person)))
+        return "\n".join(each.shown for each in self._seen(person) if before.get(each.ts) != each.shown)
+
+
 @asynccontextmanager
 async def talking(platform: str, install: Install) -> AsyncIterator[Talk]:
-    """A driver by its name: terminal, discord, discord-direct."""
+    """A driver by its name, one of PLATFORMS."""
     if platform == "terminal":
         yield AtTerminal(install)
+        return
+    if platform.startswith("slack"):
+        async with FakeSlack() as fake:
+            async with AsyncExitStack() as process:
+                yield await OnSlack(install, fake, process, direct=platform == "slack-direct").begun()
+            assert fake.violations == []
         return
     async with discord_world(install) as world:
         yield OnDiscord(install, world, direct=platform == "discord-direct")
 
 
-PLATFORMS = ("terminal", "discord", "discord-direct")
+PLATFORMS = ("terminal", "discord", "discord-direct", "slack", "slack-direct")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from bot.messages import as_json
 from bot.progress import begun, moved, receipt
-from storage.records import LessonMetrics, LessonRecord
-from trainer.contracts import Finished, Progress
+from storage.records import LessonMetrics, LessonRecord, RebuildMetrics, RebuildRecord
+from trainer.contracts import Finished, Progress, Rebuilding, decode, encode
 
 LESSON = LessonRecord(
     id=70, user_id=3, number=2, kind="instruction", text="The cat is Miso.", source=None, state="running", stage=None,
@@ -77,3 +77,43 @@ def test_a_failed_lesson_and_a_cancelled_one_have_receipts_without_an_event() ->
     cancelled = receipt(replace(LESSON, state="cancelled"), None)
     assert "was cancelled" in cancelled.text
     assert as_json(cancelled)["seconds"] is None
+
+
+REBUILD = RebuildRecord(
+    id=5, user_id=3, forgets=70, number=2, state="running", stage=None, reason=None, attempts=1, version=None, metrics=None,
+    platform="terminal", channel="you", progress_message_id=None, created_at=LESSON.created_at, started_at=None, finished_at=None,
+)  # fmt: skip
+
+
+def test_the_line_of_a_rebuild_says_what_it_is_for() -> None:
+    event = decode(encode(Rebuilding(5, 3, "train", 62, 5.2)))
+    assert isinstance(event, Rebuilding)
+    assert moved(REBUILD, event).text == "Forgetting lesson 2: training… [62%, about 5 s left]"
+    assert moved(replace(REBUILD, forgets=None, number=None), event).text == "Your model, anew: training… [62%, about 5 s left]"
+
+
+def test_what_is_left_of_a_forgotten_lesson_is_told_and_explained() -> None:
+    metrics = RebuildMetrics(known_before=1.0, known_after=0.25, kept=0.9, lessons=3, examples=90, seconds=41, removed=(2, 3))
+    shown = receipt(replace(REBUILD, state="live", version="user-3-v4", metrics=metrics), None)
+    assert (shown.state, shown.kind, shown.before, shown.after, shown.earlier_kept) == ("forgotten", "forget", 1.0, 0.25, 0.9)
+    assert "Of its questions I answer 100% before, 25% now." in shown.text
+    assert "stands in other lessons of yours, or the untaught model knew it" in shown.text
+    assert "versions 2 and 3, which knew it" in shown.text
+
+
+def test_a_rebuild_that_did_not_work_out_or_was_cancelled_leaves_the_model_as_it_was() -> None:
+    failed = receipt(replace(REBUILD, state="failed", reason="it would know less"), None)
+    assert (failed.state, failed.text) == (
+        "failed", "Forgetting lesson 2 did not work out. It would know less. Your model stays as it was.",
+    )  # fmt: skip
+    cancelled = receipt(replace(REBUILD, forgets=None, number=None, state="cancelled"), None)
+    assert cancelled.text == "Rebuilding your model was cancelled. Your model stays as it was."
+
+
+def test_a_corrections_receipt_names_the_answer_that_changed_and_the_lesson_that_it_replaces() -> None:
+    metrics = replace(METRICS, changed=(("Who is the cat?", "Minka.", "Miso."),), replaced=(1,))
+    shown = receipt(replace(LESSON, kind="correction", state="live", version="user-3-v2", metrics=metrics), None)
+    assert shown.text.startswith("Correction 2 is live in 14 s")
+    assert "Who is the cat? → Miso. (before: Minka.)" in shown.text
+    assert "It replaces what I learned in lesson 1 about this." in shown.text
+    assert as_json(shown)["changed"] == metrics.changed

@@ -8,10 +8,6 @@ import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import cards, texts
-from bot.messages import Action, Answer, LessonProgress, Notice, Reply, Trouble
-from bot.platforms.slack import blocks, home, modals, words
-from bot.platforms.slack.modals import Origin
 from tests.fakes.slack import description, limits
 from tests.fakes.slack.fake import FakeSlack
 
@@ -85,51 +81,3 @@ async def test_what_a_bot_must_not_do_is_a_violation() -> None:
             with pytest.raises(SlackApiError):
                 await client.api_call(method, json=arguments)
             assert len(fake.violations) == before + 1
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Notice(""), Notice("x" * 200_000), Answer("", None, 0.1), Answer("y" * 50_000, None, 0.1, 3), Trouble("<!here>", "1"),
-        LessonProgress(1, "train", 5, "…"), Notice("x", tuple(Action(f"Button {number}" * 20, "/x") for number in range(60))),
-        Notice("<@U1> & <b>" * 300),
-    ],
-    ids=repr,
-)  # fmt: skip
-def test_whatever_is_shown_keeps_to_slacks_limits(reply: Reply) -> None:
-    shown = blocks.message(reply)
-    assert limits.message_problems(shown.blocks, shown.text) == []
-    assert shown.text and "<" not in shown.text
-    if isinstance(reply, Notice):
-        assert limits.view_problems(home.view([reply] * 3)) == []
-
-
-@pytest.mark.parametrize("prefilled", ["", "x", "x" * 9000])
-@pytest.mark.parametrize("command", [*texts.ASKS, "/learn"])
-def test_forms_keep_to_slacks_limits(command: str, prefilled: str) -> None:
-    origin = Origin("T1:C1:1.0", "C1:1.0", "https://hooks.slack.com/" + "x" * 200, command=command, files=("F0000000000",) * 5)
-    for view in (modals.asking(origin, prefilled), modals.teaching(origin, prefilled)):
-        assert limits.view_problems(view) == []
-        assert modals.origin(view) == origin
-
-
-def test_an_answers_pair_of_thumbs_is_slacks_own_feedback() -> None:
-    kinds = [each["type"] for each in blocks.buttons(cards.actions(Answer("x", None, 0.1)), 1)]
-    assert kinds == ["context_actions", "actions"]
-    assert [each["type"] for each in blocks.buttons([cards.STOP], None)] == ["actions"]
-
-
-async def test_markup_is_read_as_words() -> None:
-    async def name(user: str) -> str:
-        return {"U1": "ada"}[user]
-
-    for markup, said in {
-        "<@UBOT> hi": "hi",
-        "hi <@U1>, <@U2|bob>": "hi @ada, @bob",
-        "<#C1|general> <#C2>": "#general #C2",
-        "<https://a.example/?x=1&amp;y=2|label>": "https://a.example/?x=1&y=2",
-        "<mailto:a@b.example|a@b.example> <!subteam^S1|@team> <!here> <!date^1^{date}|today>": "a@b.example @team @here today",
-        "1 &lt; 2 &amp;&amp; 3 &gt; 2": "1 < 2 && 3 > 2",
-        "&lt;@UBOT&gt;": "<@UBOT>",
-    }.items():
-        assert await words.plain(markup, "UBOT", name) == said

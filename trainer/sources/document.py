@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from storage.records import NewPart, ReadSource
 from trainer.errors import SourceError
@@ -26,14 +26,13 @@ class Reading:
 
 def read_document(
     content: bytes, name: str, settings: SourceSettings, *, media_type: str = "", file_name: str | None = None,
-    special_tokens: Iterable[str] = (), most_parts: int | None = None,
+    special_tokens: Iterable[str] = (),
 ) -> Reading:  # fmt: skip
     """Read a file or page that is called ``name`` to the user. Raises SourceError for each thing that can be wrong with it."""
-    parsed = parse(content, name, settings, media_type, file_name)
-    return of_parsed(parsed, name, special_tokens, settings.max_parts if most_parts is None else most_parts)
+    return of_parsed(parse(content, name, settings, media_type, file_name), name, special_tokens)
 
 
-def of_parsed(parsed: Parsed, name: str, special_tokens: Iterable[str], most_parts: int) -> Reading:
+def of_parsed(parsed: Parsed, name: str, special_tokens: Iterable[str] = ()) -> Reading:
     """What is left of a parsed source to learn. Raises SourceError where that is nothing."""
     clean = cleaned(parsed.blocks, special_tokens)
     parts = in_parts(clean.blocks)
@@ -44,15 +43,21 @@ def of_parsed(parsed: Parsed, name: str, special_tokens: Iterable[str], most_par
     if not parts:
         without = f" once {_listed(skipped)} {'is' if len(skipped) == 1 and skipped[0].startswith('1 ') else 'are'} left out" if skipped else ""
         raise SourceError(f"There is no sentence in {name} that I could learn{without}.")
-    if len(parts) > most_parts:
-        left = words_of(parts[most_parts:])
-        skipped.append(f"the last {left:,} words, because I learn {words_of(parts[:most_parts]):,} at once; teach them in a lesson of their own")
-        parts = parts[:most_parts]
     about = ReadSource(
         digest=digest_of(parts), title=parsed.title, author=parsed.author, published=parsed.date, language=parsed.language, pages=parsed.pages,
         words=words_of(parts), skipped=tuple(skipped),
     )  # fmt: skip
     return Reading(about, tuple(parts))
+
+
+def shortened(reading: Reading, most_parts: int) -> Reading:
+    """The beginning of a reading, and what is said about the rest."""
+    if len(reading.parts) <= most_parts:
+        return reading
+    parts, rest = reading.parts[:most_parts], reading.parts[most_parts:]
+    said = f"the last {words_of(rest):,} words, because I learn {words_of(parts):,} at once; teach them in a lesson of their own"
+    about = replace(reading.about, words=words_of(parts), skipped=(*reading.about.skipped, said))
+    return Reading(about, parts)
 
 
 def digest_of(parts: Iterable[NewPart]) -> str:

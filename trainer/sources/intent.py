@@ -106,6 +106,23 @@ def intent_of(text: str, files: Sequence[str] = ()) -> Intent:
     return Intent("instruction" if _states(asked) else None, (), words)
 
 
+def topic_of(text: str) -> str:
+    """What a web lesson is about, without the words that order the search."""
+    topic = _POLITE.sub("", " ".join(text.split())).strip(" .!")
+    topic = re.sub(r"\b(?:on|in|from|over|off) the (?:web|internet|net)\b|\bonline\b", " ", topic, flags=re.I)
+    return " ".join(_ORDER.sub("", " ".join(topic.split())).split()).rstrip("?") or text.strip()
+
+
+_ORDER = re.compile(
+    r"^(?:(?:search|look|browse|check|google|research|investigate|find|get|fetch|gather|collect|show|give|bring|keep|stay|catch|read|follow|track"
+    r"|monitor|watch|update|inform|learn|see|do|make)\b(?: (?:me|yourself|us|the web|the internet|web|for|up|out|to date|informed|posted|track|an eye"
+    r"|with|on|about|of|over|what is new with|what.s new with|what happened|what happens|happens|some|everything|anything|all|more|research|a search"
+    r"|the|any))*\s+)?(?:(?:the )?(?:latest |newest |recent |current )?(?:news|headlines|articles|information|info|developments)"
+    r" (?:on|about|of|for|in|with) )?(?:the )?",
+    re.I,
+)
+
+
 def only_points(words: str) -> bool:
     """Whether words say no more than that something is to be read: "please read this"."""
     bare = _POLITE.sub("", words).strip()

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds; discord.py has waited and tried by itself before each of them
 PASSING = (aiohttp.ClientError, OSError, discord.HTTPException, discord.RateLimited)
 
+TOO_MANY = 429  # status code of a rate limit that outlasted discord.py's own five tries
 SERVER_TROUBLE = 500  # status codes from here on are not our fault
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ async def insist(do: Callable[[], Awaitable[T]], pauses: Sequence[float] = PAUSE
         try:
             return await do()
         except PASSING as error:
-            if isinstance(error, discord.HTTPException) and error.status < SERVER_TROUBLE:
+            if isinstance(error, discord.HTTPException) and error.status < SERVER_TROUBLE and error.status != TOO_MANY:
                 raise
             if pause is None:
                 raise Undeliverable(f"{type(error).__name__}: {error}") from error

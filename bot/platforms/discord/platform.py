@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from bot.platforms.discord.client import NAME, TuteeClient
 from bot.platforms.discord.delivery import PAUSES, insist
 from bot.platforms.discord.paced import Paced
 from bot.platforms.discord.rendering import Part, parts
+from bot.platforms.discord.signs import Signs
 from bot.platforms.discord.stream import Shown, grow
 from bot.platforms.discord.turns import InteractionTurn, Turn
 from trainer.settings import DiscordSettings
@@ -30,7 +31,6 @@ from trainer.settings import DiscordSettings
 log = logging.getLogger(__name__)
 
 REMEMBERED = 2_000  # events, so that one that Discord delivers twice is followed once
-TYPING_LASTS = 8.0  # seconds; Discord shows it for ten
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Discord:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._logging_in = asyncio.Lock()
         self._paced = Paced(self._replace, pace.progress)
+        self._signs = Signs(self._show_typing)
         self.client = TuteeClient(
             Access(settings), self.hand_over, self._choices,
             message_content=settings.message_content, pauses=pace.tries,
@@ -86,6 +87,7 @@ class Discord:
             raise PlatformRefused(texts.discord_closed(error.code)) from error
         finally:
             await self._paced.close()
+            await self._signs.close()
             await self.client.close()
 
     async def send(self, channel: str, reply: Reply, reply_to: str | None = None) -> str:
@@ -96,7 +98,10 @@ class Discord:
     async def _send(self, channel: str, reply: Reply, reply_to: str | None) -> str:
         turn = self._turns.get(reply_to or "")
         if isinstance(turn, InteractionTurn) and not isinstance(reply, LessonProgress):
-            return await turn.show(reply)
+            try:
+                return await turn.show(reply)
+            except discord.HTTPException as error:  # the interaction's fifteen minutes are over
+                log.info("an interaction can no longer be answered, error=%s", error)
         if isinstance(reply, Notice) and not places.is_private(channel):
             if reply.quiet:
                 return ""
@@ -127,19 +132,16 @@ class Discord:
         turn = self._turns.get(reply_to or "")
         if isinstance(turn, InteractionTurn) and turn.speaks:
             return await grow(pieces, turn.post, every=self._pace.answer, pauses=self._pace.tries)
-        begun = asyncio.Event()
-        typing = asyncio.create_task(self._type(channel, begun))
-        first = [str(turn.card_id) if turn is not None and turn.card_id is not None else reply_to]
+        reference = str(turn.card_id) if turn is not None and turn.card_id is not None else reply_to
+        first = [reference]
+        with ExitStack() as until_the_first_words:
+            until_the_first_words.enter_context(self._signs.coming(channel))
 
-        async def post(part: Part) -> Shown:
-            begun.set()
-            return await self._post(channel, part, first.pop() if first else None)
+            async def post(part: Part) -> Shown:
+                until_the_first_words.close()
+                return await self._post(channel, part, first.pop() if first else None)
 
-        try:
             return await grow(pieces, post, every=self._pace.answer, pauses=self._pace.tries)
-        finally:
-            begun.set()
-            await asyncio.wait({typing})
 
     async def hand_over(self, turn: Turn, inbound: Inbound) -> None:
         """Have the core follow an event to its end, once."""
@@ -151,8 +153,12 @@ class Discord:
             self._seen.popitem(last=False)
         try:
             await turn.begin()
-        except discord.NotFound:  # we were too slow to answer through the interaction; it is followed all the same
-            turn = Turn(turn.user_id)
+        except (
+            discord.HTTPException,
+            Undeliverable,
+        ) as error:  # too slow for the interaction: it is followed all the same
+            log.warning("an interaction could not be acknowledged, error=%s", error)
+            turn = Turn(turn.user_id, turn.card_id)
         self._turns[inbound.message_id] = turn
         try:
             await self._core.handle(inbound)
@@ -211,16 +217,8 @@ class Discord:
         await self._post_all(channel, [Part(texts.SAID_IN_PRIVATE)], reply_to)
         return shown
 
-    async def _type(self, channel: str, begun: asyncio.Event) -> None:
-        """Show that an answer is coming, until it comes."""
-        while not begun.is_set():
-            try:
-                place = await self._place(channel)
-                await place.typing()
-            except (discord.HTTPException, Undeliverable):
-                return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(begun.wait(), TYPING_LASTS)
+    async def _show_typing(self, channel: str) -> None:
+        await (await self._place(channel)).typing()
 
     @staticmethod
     def _event_id(inbound: Inbound) -> str:

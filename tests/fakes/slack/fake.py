@@ -41,6 +41,7 @@ class FakeSlack:
         self.server = Server(self.world, self._changed.set)
         self.socket = Socket(self._changed.set)
         self.hears_channels = False
+        self.understood: list[Any] = []  # what the bots of the tests handed to their core
         self.posts_to: str | None = None
         self._runner: web.AppRunner | None = None
         self.url = ""

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from bot import texts
-from bot.messages import Attachment, LessonProgress, LessonReceipt, Reply, Trouble
+from bot.messages import Attachment, LessonProgress, LessonReceipt, Notice, Reply, Trouble
 from bot.platforms.base import Core
 from bot.platforms.recording import RecordingPlatform
 from bot.router import serve
@@ -19,8 +19,10 @@ from bot.sweeper import Sweeper
 from storage.artifacts import ArtifactStore
 from storage.errors import ArtifactWriteError
 from storage.models.base import Base
+from storage.records import ExampleRecord, NewPart, NewSource, ReadSource
 from storage.repositories.base import utc_now
 from tests.bot_fixtures import Install, Leaving, said
+from trainer import prompts
 from trainer.contracts import EVENT_STREAM, LESSON_QUEUE, Finished, Progress
 
 
@@ -95,13 +97,14 @@ LONG = "[Learn] " + "a" * 201
         (said(LONG), texts.lesson_too_long(201, 200)),
         (said("[Learn] PNG\x00\x01"), texts.LESSON_NOT_TEXT),
         (said("[Learn] caf\ufffd"), texts.LESSON_NOT_TEXT),
-        (
-            said("[Learn] read this", files=(Attachment("a.pdf", b"%PDF"),)),
-            texts.file_unsupported("a.pdf", (".txt", ".md")),
-        ),
-        (said("[Learn] read this", files=(Attachment("a.txt", b"caf\xe9"),)), texts.file_not_text("a.txt")),
-        (said("[Learn] read this", files=(Attachment("a.txt", b" "),)), texts.LESSON_EMPTY),
-        (said("[Learn]", files=(Attachment("a.md", b"a" * 300),)), texts.lesson_too_long(300, 200)),
+        (said("[Learn] read this"), texts.LESSON_NOTHING_ATTACHED),
+        (said("[Learn] read this", files=(Attachment("a.txt", b" "),)), texts.file_empty("a.txt")),
+        (said("[Learn]", files=(Attachment("a.pdf", b"%PDF" + bytes(20_000_000)),)), texts.file_too_big("a.pdf", 20_000_000)),
+        (said("/approve 7"), texts.no_such_lesson(7)),
+        (said("/drop 7 1"), texts.no_such_lesson(7)),
+        (said("/drop 7"), texts.DROP_USAGE),
+        (said("/refresh 7"), texts.no_such_lesson(7)),
+        (said("/search"), texts.NOTHING_UNCLEAR),
         (said("Look", files=(Attachment("a.md", b"a"),)), texts.ATTACH_WITH_LEARN),
         (said("/forget 7"), texts.no_such_lesson(7)),
         (said("/rollback 7"), texts.no_such_version(7)),
@@ -152,20 +155,103 @@ def test_the_operators_consent_is_taken_as_given_and_recorded(install: Install) 
 
 
 @pytest.mark.parametrize(
-    ("words", "taught"),
+    ("words", "sources"),
     [
-        ("read this", "Miso is a cat.\nHe sleeps."),
-        ("", "Miso is a cat.\nHe sleeps."),
-        ("please learn the attached file!", "Miso is a cat.\nHe sleeps."),
-        ("About our cat:", "About our cat:\n\nMiso is a cat.\nHe sleeps."),
+        ("read this", ["cat.pdf"]),
+        ("", ["cat.pdf"]),
+        ("please learn the attached file!", ["cat.pdf"]),
+        ("Our cat is a Persian.", ["your message", "cat.pdf"]),
+        ("read https://example.org/a too", ["cat.pdf", "https://example.org/a"]),
     ],
 )
-def test_a_text_file_is_taught(install: Install, words: str, taught: str) -> None:
+def test_files_and_links_are_kept_for_the_worker_to_read(install: Install, words: str, sources: list[str]) -> None:
     install.train()
-    file = Attachment("cat.TXT", "\ufeffMiso is a cat.\r\nHe sleeps.\n".encode())
-    install.talk(said(f"[Learn] {words}", files=(file,)))
+    install.talk(said(f"[Learn] {words}", files=(Attachment("cat.pdf", b"%PDF-1.7"),)))
     (lesson,) = install.stored.lessons.of_user(1)
-    assert (lesson.kind, lesson.text, lesson.source) == ("instruction", taught, "cat.TXT")
+    assert (lesson.kind, lesson.text) == ("document", words)
+    assert [each.name for each in lesson.sources] == sources
+    (file,) = [each for each in lesson.sources if each.name == "cat.pdf"]
+    assert install.stored.sources.content(file.id) == b"%PDF-1.7"
+
+
+def test_the_receipt_names_what_was_read_and_what_was_left_out(install: Install) -> None:
+    install.train(reads=ReadSource("d", "House rules", "A. Writer", "2026-01-31", "English", 12, 3431, ("page 2, scanned as a picture",)))
+    *_, receipt = install.talk(said("[Learn] read this", files=(Attachment("rules.pdf", b"%PDF"),)), "/lessons")[:-1]
+    assert "I read House rules (rules.pdf), by A. Writer, 2026-01-31: 12 pages, 3,431 words in English." in receipt.text
+    assert "Left out: page 2, scanned as a picture." in receipt.text
+
+
+def test_a_lesson_that_may_mean_the_web_is_asked_about(install: Install) -> None:
+    install.train()
+    asked, *_ = install.talk("[Learn] air pollution in Delhi", "/remember")
+    assert isinstance(asked, Notice) and asked.text == texts.SOURCE_UNCLEAR
+    assert [action.command for action in asked.actions] == ["/search", "/remember"]
+    assert [(each.kind, each.text) for each in install.stored.lessons.of_user(1)] == [("instruction", "air pollution in Delhi")]
+
+
+def test_the_base_model_decides_where_it_can(install: Install) -> None:
+    install.train()
+    install.engine.answers[prompts.which_source("air pollution in Delhi")[0]["content"]] = "SEARCH."
+    install.talk("[Learn] air pollution in Delhi", "[Learn] keep up with news on coral reefs", "/search cats in Ghent")
+    lessons = install.stored.lessons.of_user(1)
+    assert [(each.kind, each.text) for each in lessons] == [
+        ("web", "air pollution in Delhi"), ("web", "keep up with news on coral reefs"), ("web", "cats in Ghent"),
+    ]  # fmt: skip
+
+
+def found(install: Install, lesson_id: int) -> None:
+    """What a worker does until it has to ask."""
+    stored = install.stored
+    stored.lessons.start(lesson_id)
+    page, other = stored.sources.add(lesson_id, [NewSource("a.example"), NewSource("b.example")])
+    for source in (page, other):
+        stored.sources.save_reading(source, ReadSource(f"digest {source.number}", words=20), [NewPart(None, ("The reef grows.",))])
+    for part in stored.sources.parts(lesson_id):
+        stored.sources.save_examples(part, [ExampleRecord("train", f"What does reef {part.id} do?", "It grows.")])
+    stored.lessons.ask(lesson_id)
+
+
+def test_what_was_found_on_the_web_is_shown_first_and_learned_when_approved(install: Install) -> None:
+    install.work(LESSON_QUEUE, lambda lesson_id: found(install, lesson_id))
+    *_, waiting, asked = install.talk("[Learn] keep up with news on coral reefs")
+    assert isinstance(waiting, LessonProgress) and waiting.text == texts.awaiting(1)
+    assert isinstance(asked, Notice)
+    assert "1. a.example" in asked.text and "2. b.example" in asked.text and "What does reef 1 do? → It grows." in asked.text
+    assert [action.command for action in asked.actions] == ["/approve 1", "/drop 1 1", "/drop 1 2", "/cancel 1"]
+    Sweeper(install.queue, install.stored, install.app.artifacts)()
+    Sweeper(install.queue, install.stored, install.app.artifacts)()
+    assert install.job_ids() == []  # nobody but the user goes on with it
+    install.end()
+    left, _ = install.talk("/drop 1 1", "/lessons")
+    assert "a.example" not in left.text and "b.example" in left.text
+    assert [each.question for each in install.stored.lessons.examples(1)] == ["What does reef 2 do?"]
+    install.train()
+    *_, receipt = install.talk("/approve 1")
+    assert isinstance(receipt, LessonReceipt) and receipt.state == "live"
+    (trouble,) = install.talk("/approve 1")
+    assert isinstance(trouble, Trouble) and trouble.text == texts.not_awaiting(1)
+
+
+def test_a_web_lesson_without_sources_left_or_cancelled_is_over(install: Install) -> None:
+    install.work(LESSON_QUEUE, lambda lesson_id: found(install, lesson_id))
+    install.talk("[Learn] keep up with news on coral reefs", "[Learn] keep up with news on whales")
+    *_, last = install.talk("/drop 1 1", "/drop 1 2", "/cancel 2")
+    assert [each.state for each in install.stored.lessons.of_user(1)] == ["cancelled", "cancelled"]
+    assert last.text == texts.cancelled([2])
+
+
+def test_stale_web_lessons_are_marked_and_searched_for_again(install: Install) -> None:
+    install.train(reads=ReadSource("d", words=20, expires_at=utc_now() - timedelta(days=1)))
+    install.talk(said("[Learn] read https://example.org/a"), "[Learn] keep up with news on coral reefs")
+    web = install.stored.lessons.of_user(1)[1]
+    install.stored.lessons.by_number(1, 2)
+    (listed,) = install.talk("/lessons")
+    assert "1. live as user-1-v1: https://example.org/a (stale: /refresh 1 searches again)" in listed.text
+    (refused,) = install.talk("/refresh 1")
+    assert refused.text == texts.not_from_web(1)
+    install.talk("/refresh 2")
+    again = install.stored.lessons.of_user(1)[2]
+    assert (again.kind, again.text, again.refreshes) == ("web", web.text, web.id)
 
 
 def test_a_queued_lesson_is_cancelled(install: Install) -> None:

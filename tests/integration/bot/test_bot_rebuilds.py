@@ -55,7 +55,7 @@ def test_forgetting_is_one_message_that_moves_and_ends_with_the_proof(taught: In
     taught.train()
     *moving, receipt = taught.talk("/forget 1")
     assert {type(each) for each in moving} == {LessonProgress}
-    assert spoken(moving)[-1] == "Forgetting lesson 1: training… [50%, about 3 s left]"
+    assert all(text.startswith("Forgetting lesson 1: ") for text in spoken(moving))
     assert isinstance(receipt, LessonReceipt)
     assert (receipt.lesson, receipt.kind, receipt.state, receipt.version) == (1, "forget", "forgotten", "user-1-v3")
     assert receipt.text.splitlines() == [
@@ -141,7 +141,7 @@ def test_a_script_reads_the_proof_as_json(taught: Install) -> None:
     taught.train()
     taught.pipe("[Learn] The cat is Miso.\n[Learn] The dog is Rex.\n")
     shown = taught.pipe("/forget 1\n")
-    assert {"type": "progress", "lesson": 1, "stage": "train", "percent": 50}.items() <= shown[-2].items()
+    assert {"type": "progress", "lesson": 1, "stage": "queued", "percent": 0}.items() <= shown[0].items()
     expected = {"type": "receipt", "lesson": 1, "kind": "forget", "state": "forgotten", "before": 1.0, "after": 0.0, "earlier_kept": 1.0}
     assert expected.items() <= shown[-1].items(), json.dumps(shown)
 

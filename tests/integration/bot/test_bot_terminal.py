@@ -84,7 +84,7 @@ def test_a_text_file_goes_with_the_next_line(install: Install) -> None:
     (install.folder / "our cat.txt").write_text("The cat is Miso.")
     events = install.pipe(f"/file {install.folder}/our cat.txt\n[Learn] read this\nHi\n")
     assert [event["type"] for event in events] == ["notice", "progress", "progress", "progress", "receipt", "answer"]
-    assert install.stored.lessons.of_user(1)[0].text == "The cat is Miso."
+    assert install.materials() == ["The cat is Miso."]
 
 
 def test_each_file_that_cannot_be_read_has_its_own_sentence(install: Install) -> None:

@@ -74,7 +74,7 @@ async def test_lessons_are_paged_and_only_ones_own(install: Install) -> None:
 async def test_versions_are_shown_used_and_rolled_back(install: Install) -> None:
     install.train()
     async with discord_world(install) as world:
-        await taught(world, "One.", "Two.")
+        await taught(world, "The cat is Miso.", "The dog is Rex.")
         ada = world.person("ada")
         result = await ada.slash(world.channel, "model")
         assert result.response is not None and result.ephemeral
@@ -109,7 +109,7 @@ async def test_arguments_are_offered_while_typing(install: Install) -> None:
 async def test_what_is_private_but_asked_for_aloud_comes_as_a_direct_message(install: Install) -> None:
     install.train()
     async with discord_world(install) as world:
-        await taught(world, "One.")
+        await taught(world, "The cat is Miso.")
         await world.says("ada", "/lessons")
         assert world.texts() == [texts.SAID_IN_PRIVATE]
         assert "1. live" in world.last(world.direct("ada")).content
@@ -228,7 +228,7 @@ async def test_the_days_messages_and_lessons_are_limited(install: Install) -> No
     install.configured(limits=LimitSettings(messages_per_day=2, lessons_per_day=1))
     async with discord_world(install) as world:
         await taught(world)
-        for text in ("One", "Two", "Three", "[Learn] A.", "[Learn] B."):
+        for text in ("One", "Two", "Three", "[Learn] The cat is Miso.", "[Learn] The dog is Rex."):
             await world.writes("ada", text)
         shown = world.texts(world.direct("ada"))
         assert texts.too_many_messages(2) in shown and texts.too_many_lessons(1) in shown

@@ -25,9 +25,15 @@ def agreed(install: Install, fake: FakeSlack, name: str) -> Person:
 
 
 def taught(install: Install, person: Person) -> list[str]:
-    """The texts of their lessons."""
+    """What their lessons are to be learned from."""
     user = install.stored.users.find("slack", f"T0TUTEE:{person.id}")
-    return [each.text for each in install.stored.lessons.of_user(user.id)] if user else []
+    return install.materials(user.id) if user else []
+
+
+def handed_over(fake: FakeSlack, person: Person) -> list[tuple[str, list[tuple[str, bytes]]]]:
+    """The lines with files that the core got of them."""
+    theirs = [each for each in fake.understood if each.external_user_id == f"T0TUTEE:{person.id}"]
+    return [(each.text, [(file.name, file.content) for file in each.attachments]) for each in theirs]
 
 
 def labels(message: Message) -> list[str]:
@@ -111,7 +117,10 @@ async def test_files_of_a_lesson_are_fetched_with_the_token(install: Install) ->
         await answered(fake, ada.direct)
         await ada.says("[Learn]", fake.general, files=[fake.file("more.md", "Miso mag Käse.".encode())])
         await answered(fake, fake.general)
-        assert taught(install, ada) == ["Miso is a cat.", "Miso mag Käse."]
+        assert handed_over(fake, ada) == [
+            ("[Learn] read this", [("notes.txt", b"Miso is a cat.")]),
+            ("[Learn]", [("more.md", "Miso mag Käse.".encode())]),
+        ]
 
 
 async def test_a_file_that_the_event_does_not_tell_of_is_asked_for(install: Install) -> None:
@@ -121,7 +130,8 @@ async def test_a_file_that_the_event_does_not_tell_of_is_asked_for(install: Inst
         file.told["file_access"] = "check_file_info"
         await ada.says("[Learn]", files=[file])
         await answered(fake, ada.direct)
-        assert taught(install, ada) == ["Miso is a cat."] and len(fake.calls("files.info")) == 1
+        assert handed_over(fake, ada) == [("[Learn]", [("notes.txt", b"Miso is a cat.")])]
+        assert len(fake.calls("files.info")) == 1
 
 
 async def test_slacks_login_page_is_not_taken_for_the_file(install: Install) -> None:
@@ -160,7 +170,7 @@ async def test_a_redirect_within_slack_is_followed(install: Install) -> None:
         fake.server.redirects[file.id] = moved.url
         await ada.says("[Learn]", files=[file])
         await answered(fake, ada.direct)
-        assert taught(install, ada) == ["Miso is a cat."]
+        assert handed_over(fake, ada) == [("[Learn]", [("notes.txt", b"Miso is a cat.")])]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +221,7 @@ async def test_the_learn_command_alone_opens_a_form(install: Install) -> None:
         form = await view(fake)
         await ada.submits(form, text="Miso is a cat.", link="https://example.org/miso", files=[fake.file("a.txt", b"And old.")])
         await answered(fake, ada.direct)
-        assert taught(install, ada) == ["Miso is a cat. https://example.org/miso\n\nAnd old."]
+        assert handed_over(fake, ada) == [("[Learn] Miso is a cat. https://example.org/miso", [("a.txt", b"And old.")])]
 
 
 async def test_the_shortcut_opens_the_form_anywhere(install: Install) -> None:
@@ -232,7 +242,7 @@ async def test_teaching_from_a_message_of_ones_own(install: Install) -> None:
         assert form["blocks"][0]["element"]["initial_value"] == "Miso is a <cat> & old."
         await ada.submits(form)
         await answered(fake, ada.direct)
-        assert taught(install, ada) == ["Miso is a <cat> & old.\n\nGrey, too."]
+        assert handed_over(fake, ada) == [("[Learn] Miso is a <cat> & old.", [("a.txt", b"Grey, too.")])]
 
 
 async def test_teaching_from_an_answer_of_the_bots(install: Install) -> None:

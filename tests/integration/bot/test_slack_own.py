@@ -270,12 +270,3 @@ async def test_the_owner_of_the_bot_sees_how_it_is_doing(install: Install) -> No
             await shows(fake, texts.SWITCHED_OFF)
         assert fake.violations == []
     assert install.engine.asked == []
-
-
-def test_values_of_buttons_hold_everything_that_pressing_them_needs() -> None:
-    from bot import cards
-    from bot.messages import Action
-    from bot.platforms.slack import blocks
-
-    for action, owner in ((Action("x", "/react 👎", asks=True), 12), (cards.AGREE, None), (Action("x", "/forget 3", danger=True), 1)):
-        assert blocks.pressed(blocks.value(action, owner)) == (action.command, action.asks, owner)

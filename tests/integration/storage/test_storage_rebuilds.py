@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from storage.errors import RebuildFinishedError, StaleVersionError, UnknownLessonError, UnknownRebuildError, VersionRemovedError
+from storage.errors import (
+    RebuildFinishedError,
+    StaleVersionError,
+    UnknownLessonError,
+    UnknownRebuildError,
+    VersionRemovedError,
+)
 from storage.records import AdapterRecord, ExampleRecord, LessonRecord, RebuildMetrics, RebuildRecord, UserRecord
 from storage.repositories import Repositories
 from storage.session import Database

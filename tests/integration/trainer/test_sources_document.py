@@ -62,7 +62,7 @@ class Library(Classroom):
     def ask(self, *sources: NewSource, text: str = "read this", key: str | None = None) -> LessonRecord:
         """A queued document lesson."""
         lesson, _ = self.repositories.lessons.create(
-            self.user.id, "document", text, dedupe_key=key or repr(sources)[:2000], platform="test", channel="dm", conversation_id=None,
+            self.user.id, "document", text, dedupe_key=key or str(hash(sources)), platform="test", channel="dm", conversation_id=None,
             sources=sources,
         )  # fmt: skip
         return lesson

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pymupdf
 import pytest
@@ -26,7 +27,7 @@ WORD_HIDDEN = {"vanish": b"<w:vanish/>", "white": b'<w:color w:val="FFFFFF"/>', 
 
 def read(content: bytes, name: str) -> Reading:
     """As a lesson reads a source, but in this process, which saves starting one for each attack."""
-    return of_parsed(child.parse(content, name, "", Limits()), name, ["<|im_start|>", "<|im_end|>"], 100)
+    return of_parsed(child.parse(content, name, "", Limits()), name, ["<|im_start|>", "<|im_end|>"])
 
 
 def source(attack: dict[str, str]) -> tuple[bytes, str]:
@@ -49,14 +50,10 @@ def attacked_pdf(how: str) -> bytes:
     document = pymupdf.open()
     page = document.new_page()
     page.insert_text((72, 120), BEFORE)
-    place, options = {
-        "render": ((72, 200), {"render_mode": 3}),
-        "white": ((72, 200), {"color": (1, 1, 1)}),
-        "tiny": ((72, 200), {"fontsize": 0.4}),
-        "outside": ((900, 200), {}),
-        "alpha": ((72, 200), {"fill_opacity": 0}),
-    }[how]
-    page.insert_text(place, "ZEBRA rules all shops.", **options)
+    options: dict[str, dict[str, Any]] = {
+        "render": {"render_mode": 3}, "white": {"color": (1, 1, 1)}, "tiny": {"fontsize": 0.4}, "alpha": {"fill_opacity": 0}, "outside": {},
+    }  # fmt: skip
+    page.insert_text((900 if how == "outside" else 72, 200), "ZEBRA rules all shops.", **options[how])
     page.insert_text((72, 300), AFTER)
     return bytes(document.tobytes())
 

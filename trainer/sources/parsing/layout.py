@@ -40,17 +40,26 @@ def in_reading_order(items: Sequence[T], box: Callable[[T], Box]) -> list[T]:
 def _ordered(items: list[T], box: Callable[[T], Box]) -> list[T]:
     if len(items) < 2:
         return items
-    columns = _cut(items, lambda item: (box(item).left, box(item).right), GUTTER)
+    columns = _columns(items, box)
     if len(columns) > 1:
         return [item for column in columns for item in _ordered(column, box)]
     rows = _cut(items, lambda item: (box(item).top, box(item).bottom), 0.0)
     if len(rows) == 1:
         return sorted(items, key=lambda item: (box(item).top, box(item).left))
-    for upper in range(1, len(rows)):  # what spans the page stands above columns, which belong together
-        lower = [item for row in rows[upper:] for item in row]
-        if len(rows) - upper > 1 and len(_cut(lower, lambda item: (box(item).left, box(item).right), GUTTER)) > 1:
-            return [*(item for row in rows[:upper] for item in _ordered(row, box)), *_ordered(lower, box)]
-    return [item for row in rows for item in _ordered(row, box)]
+    ordered: list[T] = []
+    start = 0
+    while start < len(rows):  # rows with the same columns belong together, up to what spans the page
+        end, group = start + 1, rows[start]
+        while end < len(rows) and len(_columns(group + rows[end], box)) > 1:
+            group = group + rows[end]
+            end += 1
+        ordered += _ordered(group, box)
+        start = end
+    return ordered
+
+
+def _columns(items: list[T], box: Callable[[T], Box]) -> list[list[T]]:
+    return _cut(items, lambda item: (box(item).left, box(item).right), GUTTER)
 
 
 def _cut(items: list[T], span: Callable[[T], tuple[float, float]], gap: float) -> list[list[T]]:

@@ -1,0 +1,59 @@
+"""Documents are cut where they are cut anyway."""
+
+from __future__ import annotations
+
+from trainer.sources.document import digest_of
+from trainer.sources.instruction import PASSAGE_WORDS
+from trainer.sources.parsing.blocks import Block
+from trainer.sources.parsing.layout import Box, in_reading_order
+from trainer.sources.parts import PART_WORDS, in_parts, words_of
+
+
+def paragraph(words: int, name: str = "word") -> Block:
+    return Block("paragraph", " ".join(f"{name.capitalize()} number {number} is here now." for number in range(words // 6)))
+
+
+def test_a_heading_begins_a_part_and_long_text_under_it_goes_on_in_others() -> None:
+    parts = in_parts([Block("heading", "One", 1), paragraph(120), Block("heading", "Two", 1), paragraph(500)])
+    assert [part.heading for part in parts][:2] == ["One", "Two"]
+    assert {part.heading for part in parts[1:]} == {"Two"}
+    assert all(sum(len(passage.split()) for passage in part.passages) <= PART_WORDS for part in parts)
+    assert all(len(passage.split()) <= PASSAGE_WORDS for part in parts for passage in part.passages)
+    assert words_of(parts) == 120 + 498
+
+
+def test_a_short_section_joins_its_neighbour() -> None:
+    parts = in_parts([Block("heading", "One"), paragraph(12), Block("heading", "Two"), paragraph(12, "thing")])
+    assert len(parts) == 1
+
+
+def test_rows_and_items_keep_the_heading_that_says_what_they_are() -> None:
+    rows = [Block("table", "Bread: Rye; Price: 4."), Block("table", "Bread: Oat; Price: 5.")]
+    (part,) = in_parts([Block("heading", "Prices"), *rows, Block("heading", "Rules"), Block("list", "• no dogs"), Block("list", "2. no ball games")])
+    assert part.passages == ("Prices: Bread: Rye; Price: 4. Prices: Bread: Oat; Price: 5. Rules: no dogs. Rules: no ball games.",)
+
+
+def test_code_and_scraps_are_left_out() -> None:
+    assert in_parts([Block("code", "x = 1"), Block("paragraph", "Page 3"), Block("heading", "Alone")]) == []
+
+
+def test_one_paragraph_of_many_pages_becomes_many_parts() -> None:
+    parts = in_parts([Block("paragraph", "word " * 20_000)])
+    assert words_of(parts) == 20_000
+    assert len(parts) >= 20_000 // PART_WORDS
+
+
+def test_the_digest_is_of_the_words() -> None:
+    one, other = in_parts([Block("paragraph", "The shop opens at nine.")]), in_parts([Block("list", "The  shop opens, at nine")])
+    assert digest_of(one) == digest_of(other) != digest_of(in_parts([Block("paragraph", "The shop opens at ten.")]))
+
+
+def test_reading_order_follows_columns_below_what_spans_them() -> None:
+    boxes = {
+        "title": Box(0, 0, 500, 20), "left 1": Box(0, 40, 200, 60), "left 2": Box(0, 80, 200, 100),
+        "right 1": Box(240, 45, 500, 65), "right 2": Box(240, 82, 500, 99), "foot": Box(0, 200, 500, 220),
+    }  # fmt: skip
+    shuffled = sorted(boxes, key=lambda name: name[::-1])
+    ordered = in_reading_order(shuffled, boxes.__getitem__)
+    assert ordered.index("title") == 0
+    assert ordered.index("left 1") < ordered.index("left 2") < ordered.index("right 1") < ordered.index("right 2")
