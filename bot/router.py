@@ -12,6 +12,7 @@ from bot import cards, choices, commands, export, status, texts
 from bot.app import App
 from bot.consent import Held
 from bot.conversation import Conversation
+from bot.entrance import Entrance
 from bot.errors import (
     AttachmentRefused,
     BotError,
@@ -73,6 +74,7 @@ class Router:
         self._teaching = Teaching(app)
         self._rebuilds = Rebuilds(app)
         self._opinions = Opinions(app, self._teaching, now)
+        self._entrance = Entrance()
         self._held = Held()
         self._unclear = Held()  # lessons of which it is not clear whether they mean the web
         self._limits = Limits(app, now)
@@ -109,7 +111,8 @@ class Router:
             if isinstance(inbound, Reaction):
                 await self._react(inbound)
             else:
-                await self._obey(inbound)
+                async with self._entrance.of(inbound):
+                    await self._obey(inbound)
         except (BotError, StorageError, TrainerError) as error:
             identifier = self._new_id()
             log.info("an event was refused, id=%s error=%s", identifier, type(error).__name__)
@@ -216,6 +219,7 @@ class Router:
             await self._answer(message, exchange, again=True)
 
     async def _answer(self, message: InboundMessage, exchange: ExchangeRecord, *, again: bool) -> None:
+        self._entrance.leave(message)
         quoted = message.quoted  # an answer of the user's own is in the history anyway
         goes_on: bool = await asyncio.to_thread(self._conversation.goes_on, exchange.user_id, message)
         if goes_on:

@@ -100,6 +100,8 @@ def intent_of(text: str, files: Sequence[str] = ()) -> Intent:
         return Intent("document", links, words)
     if links:
         return Intent("document" if _reads_links(text) else "instruction", links, words)
+    if only_points(text) and words:
+        return Intent("document", (), words)  # which is missing
     asked = _POLITE.sub("", text).strip()
     if not _REMEMBER.match(asked) and (_WEB.match(asked) or _QUESTION.match(asked)):
         return Intent("web", (), words)
@@ -133,7 +135,7 @@ _ONLY_POINTS = re.compile(
     rf"(?:(?:{_READ}|this|these|those|that|it|them|all|both|two|the|of|in|from|and|at|attached|here|is|are|what|what.s|says?|contents?"
     rf"|everything|there|for me|page|article|link"
     r"|site|website|post|paper|pdf|docs?|documents?|files?|text|notes?|minutes|report|by heart|carefully|please|bitte|seite|cette"
-    r"|esta|p[aá]gina|keep|mind|me|you|to|i|want)[\s,.:;!?]*)+",
+    r"|esta|p[aá]gina|keep|mind|me|you|to|i|want|too|also|as well|then)[\s,.:;!?]*)+",
     re.I,
 )
 
@@ -151,8 +153,8 @@ def _reads_links(text: str) -> bool:
     asked = _POLITE.sub("", before).strip()
     if not re.search(r"\w", before):
         return not _STATES.search(after) or bool(_READS.match(_POLITE.sub("", after).strip()))
-    if _READS.match(asked) or _POINTS.search(before):
-        return True
+    if _READS.match(asked) or _POINTS.search(before) or before.endswith((".", "!", "?")):
+        return True  # behind a whole sentence, the link stands for itself
     return not _STATES_LINK.search(before) and not _states_without_colon(before)
 
 
@@ -169,6 +171,8 @@ def _states_without_colon(before: str) -> bool:
 def _states(text: str) -> bool:
     """Whether something is stated, or ordered of the bot itself: a bare topic is neither."""
     words = re.findall(r"[\w'’-]+", text)
+    if len(words) >= 2 and re.fullmatch(r"[A-Z].*[.!]\W?", text, re.S):  # a sentence, with all that belongs to it
+        return True
     if _STATES.search(text) or _REMEMBER.match(text) or re.match(r"(?:when|whenever|if|whoever|wherever)\b[^?]*$", text, re.I):
         return True
     return len(words) >= 3 and any(_is_verb(word, at) for at, word in enumerate(words))

@@ -32,7 +32,7 @@ def queries_of(text: str, reply: str) -> list[str]:
     """The searches that a model wrote for a lesson, those of them that are about it; else the lesson's own words."""
     topic = topic_of(text)
     about = _content(topic)
-    lines = [re.sub(r"^\W*(?:\d+[.)]\s*)?|[\"'`.\s]+$", "", line) for line in reply.splitlines()]
+    lines = [re.sub(r"^\W*(?:\d+[.)])?\W*|[\"'`.\s]+$", "", line) for line in reply.splitlines()]
     written = [line for line in lines if 1 <= len(line.split()) <= 14 and len(_content(line) & about) * 2 >= len(about)]
     return list(dict.fromkeys([*written, topic]))[:QUERIES]
 

@@ -159,13 +159,14 @@ class Discord:
         ) as error:  # too slow for the interaction: it is followed all the same
             log.warning("an interaction could not be acknowledged, error=%s", error)
             turn = Turn(turn.user_id, turn.card_id)
-        self._turns[inbound.message_id] = turn
+        if not isinstance(inbound, Reaction):
+            self._turns[inbound.message_id] = turn
         try:
             await self._core.handle(inbound)
         except (discord.HTTPException, Undeliverable) as error:
             log.error("a reply could not be shown, error=%s", error)
         finally:
-            del self._turns[inbound.message_id]
+            self._turns.pop(inbound.message_id, None)
             with suppress(Undeliverable):
                 await turn.end()
 

@@ -23,7 +23,7 @@ from storage.records import ExampleRecord, NewPart, NewSource, ReadSource
 from storage.repositories.base import utc_now
 from tests.bot_fixtures import Install, Leaving, said
 from trainer import prompts
-from trainer.contracts import EVENT_STREAM, LESSON_QUEUE, Finished, Progress
+from trainer.contracts import EVENT_STREAM, LESSON_QUEUE, Finished, Progress, lesson_job_id
 
 
 def spoken(replies: list[Reply]) -> list[str]:
@@ -209,6 +209,7 @@ def found(install: Install, lesson_id: int) -> None:
     for part in stored.sources.parts(lesson_id):
         stored.sources.save_examples(part, [ExampleRecord("train", f"What does reef {part.id} do?", "It grows.")])
     stored.lessons.ask(lesson_id)
+    install.redis.delete(f"rq:job:{lesson_job_id(lesson_id)}")  # its job has ended
 
 
 def test_what_was_found_on_the_web_is_shown_first_and_learned_when_approved(install: Install) -> None:
