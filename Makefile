@@ -22,7 +22,7 @@ lint: setup  ## style, types, import rules
 	$(BIN)/lint-imports
 
 test: lint  ## every check and every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 bench: setup  ## speed, side by side with the alternatives that are installed
 	$(BIN)/tutee bench engine

@@ -38,10 +38,10 @@ class Teaching:
         """
         self.require_consent(user, message)
         sources = self._sources(message, text) if kind == "document" else ()
+        if kind == "document" and not sources:
+            raise LessonRefused(texts.LESSON_NOTHING_ATTACHED)
         if kind != "document":
             self.require_teachable(text)
-            if only_points(text):
-                raise LessonRefused(texts.LESSON_NOTHING_ATTACHED)
         return self._create(user, message, kind, text, sources=sources)
 
     def refresh(self, user: UserRecord, message: InboundMessage, number: int) -> tuple[LessonRecord, bool]:

@@ -177,21 +177,18 @@ def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tu
     It confirms with the bare answer or within its own reply. A reply that is wrong or unfaithful where the bare answer is right (a small
     model wavers) gives way to what it says to most questions with this answer, and else to the passage itself.
     """
-    full = teacher.complete([prompts.chat([], c.question, c.passage) for c in candidates], temperature=0, max_tokens=110, seed=seed)
-    brief = _bare_answers(candidates, full, teacher, seed)
+    replies = teacher.complete([prompts.chat([], c.question, c.passage) for c in candidates], temperature=0, max_tokens=110, seed=seed)
+    brief = _bare_answers(candidates, replies, teacher, seed)
+    full = [reply.rpartition(prompts.ANSWER_FIRST)[2] for reply in replies]  # one target for all questions of a statement
     right: dict[tuple[str, str], Counter[str]] = {}
-    for candidate, short, reply in zip(candidates, brief, full, strict=True):
-        agrees = prompts.ANSWER_FIRST not in reply or _same(short, candidate.answer)
-        if agrees and contains(switch_person(reply), switch_person(candidate.answer)) and _faithful(reply, candidate.passage):
+    for candidate, reply in zip(candidates, full, strict=True):
+        if contains(switch_person(reply), switch_person(candidate.answer)) and _faithful(reply, candidate.passage):
             right.setdefault((candidate.passage, normal(candidate.answer)), Counter())[reply] += 1
     known, unanswered = [], []
     for candidate, short, reply in zip(candidates, brief, full, strict=True):
-        replies = right.get((candidate.passage, normal(candidate.answer)), Counter())
-        if reply in replies:
-            known.append(replace(candidate, reply=reply))
-        elif _same(short, candidate.answer):
-            usual = replies.most_common(1)
-            known.append(replace(candidate, reply=usual[0][0] if usual else _plain_reply(candidate, full)))
+        usual = right.get((candidate.passage, normal(candidate.answer)), Counter()).most_common(1)
+        if _same(short, candidate.answer):
+            known.append(replace(candidate, reply=usual[0][0] if usual else switch_person(candidate.passage)))
         elif says_unknown(short) and says_unknown(reply):
             unanswered.append(candidate)
     return known, unanswered
@@ -203,13 +200,6 @@ def _bare_answers(candidates: Sequence[_Asked], full: Sequence[str], teacher: Te
     asked = [prompts.chat([], prompts.briefly(c.question), c.passage) for c, found in zip(candidates, short, strict=True) if found is None]
     replies = iter(teacher.complete(asked, temperature=0, max_tokens=24, seed=seed))
     return [next(replies) if found is None else found for found in short]
-
-
-def _plain_reply(asked: _Asked, full: Sequence[str]) -> str:
-    """The passage as the reply to a question, in the teacher's form."""
-    statement = switch_person(asked.passage)
-    first = any(prompts.ANSWER_FIRST in reply for reply in full)
-    return prompts.answer_first(switch_person(asked.answer), statement) if first else statement
 
 
 def _neighbours(

@@ -223,7 +223,7 @@ class Run:
         """What to train on: the lesson, a bounded replay of earlier lessons, and ordinary chat as the base answers it."""
         settings = self.tools.settings
         system = settings.chat.system_prompt
-        samples = [sample(example, passages, system) for example in examples if example.role in ("train", "neighbour")]
+        samples = [self.sample(example, passages) for example in examples if example.role in ("train", "neighbour")]
         rng = Random(settings.lesson.seed + self.lesson.number)
         replayed = rng.sample(list(earlier), min(settings.lesson.replay_lessons, len(earlier)))
         each = max(3, REPLAYED_EXAMPLES // max(1, len(replayed)))
@@ -235,6 +235,10 @@ class Run:
             chosen = [*rng.sample(own, min(each, len(own))), *rng.sample(near, min(max(2, each // 4), len(near)))]
             samples += [sample(example, passages_of(taught), system) for example in chosen]
         return [*samples, *liked_samples(self.tools, self.lesson.user_id, examples), *chat_samples(self.tools, rng, REPLAYED_QUESTIONS)]
+
+    def sample(self, example: ExampleRecord, passages: Sequence[str]) -> Sample:
+        """One example of this lesson, as it is trained on."""
+        return sample(example, passages, self.tools.settings.chat.system_prompt)
 
     def screened(self, examples: Sequence[ExampleRecord]) -> list[ExampleRecord]:
         """The examples that moderation passes; the others are kept aside with their category and never trained on."""

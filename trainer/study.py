@@ -25,11 +25,11 @@ from trainer.generate import write_examples
 from trainer.lesson import BEGINS, Run, Tools, answerable
 from trainer.sources.document import Reading, shortened
 from trainer.sources.reader import Reader
-from trainer.taught import is_answerable_quiz, passages_of, sample
+from trainer.taught import is_answerable_quiz, passages_of, settled
 from trainer.train import Sample
 
 MOST_QUIZ = 40  # questions of an examination; those of all parts of a long document would take longer than its training
-PART_QUIZ = 4  # questions kept from training per part
+PART_QUIZ, PART_UNKNOWN = 6, 2  # questions kept from training per part: with an answer, and beside the text
 WHOLE_PASSAGES = 2  # examples per part whose answer is a whole passage
 
 
@@ -122,7 +122,7 @@ class Study(Run):
     def earlier(self) -> list[TaughtLesson]:
         """What the live version knows, less what this lesson takes the place of."""
         taught = self.tools.repositories.lessons.taught_before(self.lesson.user_id, self.lesson.id)
-        return [each for each in taught if each.lesson.id != self.lesson.refreshes]
+        return settled([each for each in taught if each.lesson.id != self.lesson.refreshes])
 
     def write_parts(self, earlier: Sequence[TaughtLesson]) -> None:
         """Write, screen and keep the examples of each part that has none yet."""
@@ -141,7 +141,7 @@ class Study(Run):
         """Examples of one part, within its budget; none that call unknown what is said ``elsewhere``."""
         budget, count = self.reader.settings.part_examples, min(4, len(part.passages))
         fewer = replace(
-            self.tools.settings.lesson, samples=max(8, 3 * budget // 4), questions=max(2, (budget - WHOLE_PASSAGES) // count), neighbours=1
+            self.tools.settings.lesson, samples=max(8, budget // 2), questions=max(2, (budget - WHOLE_PASSAGES) // count), neighbours=1
         )
         try:
             examples = write_examples(part.passages, self.tools.teacher, fewer, lambda _: self.stop_if_cancelled())
@@ -150,8 +150,9 @@ class Study(Run):
         known = answerable([e.question for e in examples if says_unknown(e.answer)], elsewhere, self.tools.teacher)
         examples = [example for example in examples if example.question not in known]
         whole = backtranslated(part.passages, self.tools.teacher, WHOLE_PASSAGES, self.tools.settings.lesson.seed)
-        quiz = [example for example in examples if example.role == "quiz"]
-        held_out = quiz if len(quiz) <= PART_QUIZ else Random(part.id).sample(quiz, PART_QUIZ)
+        rng, quiz = Random(part.id), [example for example in examples if example.role == "quiz"]
+        known_ones, others = [e for e in quiz if is_answerable_quiz(e)], [e for e in quiz if not is_answerable_quiz(e)]
+        held_out = [*rng.sample(known_ones, min(PART_QUIZ, len(known_ones))), *others[:PART_UNKNOWN]]
         return [*(example for example in examples if example.role != "quiz"), *whole, *held_out]
 
     def moderated(self, examples: Sequence[ExampleRecord]) -> list[ExampleRecord]:
@@ -192,10 +193,6 @@ class Study(Run):
             asked = [*asked, next(example for example in quiz if is_answerable_quiz(example))]
         return [*(example for example in examples if example.role != "quiz"), *asked]
 
-    def samples(self, passages: Sequence[str], examples: Sequence[ExampleRecord], earlier: Sequence[TaughtLesson]) -> list[Sample]:
-        """As of any lesson; the teacher reads the part that an example is about, and not the whole document."""
-        system = self.tools.settings.chat.system_prompt
-        own = [
-            sample(example, self.passages_of_part.get(example.part_id, ()), system) for example in examples if example.role in ("train", "neighbour")
-        ]
-        return own + super().samples(passages, [], earlier)
+    def sample(self, example: ExampleRecord, passages: Sequence[str]) -> Sample:
+        """As of any lesson; the teacher reads the part that an example is about, and need not look for it in the whole document."""
+        return super().sample(example, self.passages_of_part.get(example.part_id, passages))

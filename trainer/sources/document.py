@@ -29,13 +29,13 @@ def read_document(
     special_tokens: Iterable[str] = (),
 ) -> Reading:  # fmt: skip
     """Read a file or page that is called ``name`` to the user. Raises SourceError for each thing that can be wrong with it."""
-    return of_parsed(parse(content, name, settings, media_type, file_name), name, special_tokens)
+    return of_parsed(parse(content, name, settings, media_type, file_name), name, special_tokens, settings.passage_words)
 
 
-def of_parsed(parsed: Parsed, name: str, special_tokens: Iterable[str] = ()) -> Reading:
+def of_parsed(parsed: Parsed, name: str, special_tokens: Iterable[str] = (), passage_words: int = 60) -> Reading:
     """What is left of a parsed source to learn. Raises SourceError where that is nothing."""
     clean = cleaned(parsed.blocks, special_tokens)
-    parts = in_parts(clean.blocks)
+    parts = in_parts(clean.blocks, passage_words)
     skipped = [*parsed.skipped, *clean.skipped]
     code = sum(block.kind == "code" for block in clean.blocks)
     if code:

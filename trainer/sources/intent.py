@@ -100,7 +100,7 @@ def intent_of(text: str, files: Sequence[str] = ()) -> Intent:
         return Intent("document", links, words)
     if links:
         return Intent("document" if _reads_links(text) else "instruction", links, words)
-    if only_points(text) and words:
+    if only_points(text) and re.search(r"\w", text):
         return Intent("document", (), words)  # which is missing
     asked = _POLITE.sub("", text).strip()
     if not _REMEMBER.match(asked) and (_WEB.match(asked) or _QUESTION.match(asked)):

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from storage.records import NewPart
-from trainer.errors import SourceError
 from trainer.sources import instruction
 from trainer.sources.parsing.blocks import Block
 
 PART_WORDS = 200  # about four passages: enough to ask about, little enough to be kept whole when a lesson is interrupted
 SMALLEST = 40  # words; what is shorter joins the part before it
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bMrs\.)(?<!\bSt\.)(?<!\bNo\.)(?<!\be\.g\.)(?<!\bi\.e\.)\s+(?=[\"'(“]?[^\W_a-z])"
+    r"|(?<=[。！？])"
+)
+_LEANS = re.compile(r"(?:\W*\w+,? ){0,3}(?:he|she|it|they|him|her|them|his|its|their|this|these|those|that|there)\b", re.I)
 LONGEST_CELL = 400  # characters of a table's row or a list's item that still make a sentence
 
 
@@ -28,8 +32,8 @@ class _Draft:
         return sum(len(text.split()) for text in self.texts)
 
 
-def in_parts(blocks: Sequence[Block]) -> list[NewPart]:
-    """The parts of a document, in order. Code is left out: a fact is learned from sentences."""
+def in_parts(blocks: Sequence[Block], passage_words: int = 60) -> list[NewPart]:
+    """The parts of a document, in order, in passages of about ``passage_words``. Code is left out: a fact is learned from sentences."""
     drafts = [_Draft(None)]
     for text, heading in _texts(blocks):
         current = drafts[-1]
@@ -37,12 +41,11 @@ def in_parts(blocks: Sequence[Block]) -> list[NewPart]:
             drafts.append(_Draft(heading))
         elif heading is not None and not current.texts:
             current.heading = heading
-        if drafts[-1].texts and drafts[-1].words + len(text.split()) > PART_WORDS:
-            drafts.append(_Draft(drafts[-1].heading))
-        drafts[-1].texts += _cut(text)
-        while drafts[-1].words > PART_WORDS:  # one paragraph of many pages
-            drafts.append(_Draft(drafts[-1].heading, _split_off(drafts[-1])))
-    return [part for part in map(_finished, drafts) if part.passages]
+        for passage in _passages(text, passage_words):
+            if drafts[-1].texts and drafts[-1].words + len(passage.split()) > PART_WORDS:
+                drafts.append(_Draft(drafts[-1].heading))
+            drafts[-1].texts.append(passage)
+    return [NewPart(draft.heading, tuple(draft.texts)) for draft in drafts if draft.texts]
 
 
 def words_of(parts: Iterable[NewPart]) -> int:
@@ -73,35 +76,22 @@ def _as_sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "。", "！", "？")) else f"{text.rstrip(' ;,:')}."
 
 
-def _cut(text: str) -> list[str]:
-    """A paragraph as passages."""
-    try:
-        return instruction.read(text)
-    except SourceError:  # nothing readable, or a paragraph of dozens of pages
-        words = text.split()
-        return [" ".join(words[i : i + 60]) for i in range(0, len(words), 60)] if re.search(r"\w", text) else []
-
-
-def _split_off(draft: _Draft) -> list[str]:
-    """Take what is too much for one part out of it, at least one passage staying."""
-    kept, words = [draft.texts[0]], len(draft.texts[0].split())
-    for text in draft.texts[1:]:
-        words += len(text.split())
-        if words > PART_WORDS:
-            break
-        kept.append(text)
-    rest = draft.texts[len(kept) :]
-    draft.texts = kept
-    return rest
-
-
-def _finished(draft: _Draft) -> NewPart:
-    """Short neighbouring passages joined, as a reader would read them in one breath."""
+def _passages(text: str, words: int) -> list[str]:
+    """A paragraph as passages of whole sentences; one that begins with "it" or "she" stays with the sentence that says who that is."""
     passages: list[str] = []
-    for text in draft.texts:
-        joined = f"{passages[-1]} {text}" if passages else text
-        if passages and len(joined.split()) <= instruction.PASSAGE_WORDS and len(joined) <= instruction.PASSAGE_CHARACTERS:
-            passages[-1] = joined
-        else:
-            passages.append(text)
-    return NewPart(draft.heading, tuple(passages))
+    for sentence in _SENTENCE_END.split(text):
+        for piece in _pieces(sentence, max(words, 40)):
+            joined = f"{passages[-1]} {piece}" if passages else piece
+            limit = 2 * words if _LEANS.match(piece) else words
+            if passages and len(joined.split()) <= limit and len(joined) <= instruction.PASSAGE_CHARACTERS:
+                passages[-1] = joined
+            else:
+                passages.append(piece)
+    return [passage for passage in passages if re.search(r"\w", passage)]
+
+
+def _pieces(sentence: str, words: int) -> list[str]:
+    """A sentence that is too long by itself, cut."""
+    said = sentence.split()
+    parts = [" ".join(said[i : i + words]) for i in range(0, len(said), words)]
+    return [part[i : i + instruction.PASSAGE_CHARACTERS] for part in parts for i in range(0, len(part), instruction.PASSAGE_CHARACTERS)]

@@ -32,9 +32,10 @@ def test_a_question_that_does_not_say_expects_nothing() -> None:
 
 
 def test_close_questions_ask_for_what_the_text_cannot_hold() -> None:
-    questions = close_questions("My cat is called Biscuit and she is afraid of thunder.", Random(0), 40)
+    questions = close_questions("My cat is called Biscuit and she is afraid of thunder.", Random(0), 1000)
     assert any(question.startswith("How old is") for question in questions)
-    assert all("cat" in question or "Biscuit" in question for question in questions)
+    assert sum("my cat" in question or "Biscuit" in question for question in questions) > 0.8 * len(questions)
+    assert not any("afraid" in question for question in questions)
 
 
 def test_close_questions_do_not_ask_for_a_number_where_there_is_one() -> None:
