@@ -85,7 +85,7 @@ class SourceSettings:
     max_bytes: int = 20_000_000
     max_pages: int = 2_000
     max_parts: int = 150
-    part_examples: int = 48
+    part_examples: int = 72
     passage_words: int = 24
     parse_seconds: float = 8.0
     parse_memory: int = 1_500
@@ -291,7 +291,8 @@ def _check(settings: Settings) -> None:
     sources = settings.sources
     counts |= {
         "sources.max_bytes": sources.max_bytes, "sources.max_pages": sources.max_pages, "sources.max_parts": sources.max_parts,
-        "sources.part_examples": sources.part_examples, "sources.passage_words": sources.passage_words, "sources.search_results": sources.search_results, "sources.web_days": sources.web_days,
+        "sources.part_examples": sources.part_examples, "sources.passage_words": sources.passage_words,
+        "sources.search_results": sources.search_results, "sources.web_days": sources.web_days,
     }  # fmt: skip
     wrong = [f"'{key}' must be from 0 to 1" for key, value in shares.items() if not 0 <= value <= 1]
     wrong += [f"'{key}' must be at least 1" for key, value in counts.items() if value < 1]

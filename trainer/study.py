@@ -30,6 +30,7 @@ from trainer.train import Sample
 
 MOST_QUIZ = 40  # questions of an examination; those of all parts of a long document would take longer than its training
 PART_QUIZ, PART_UNKNOWN = 6, 2  # questions kept from training per part: with an answer, and beside the text
+PATIENCE = 3  # times the epochs of an instruction: each of a document's many facts has fewer examples of its own
 WHOLE_PASSAGES = 2  # examples per part whose answer is a whole passage
 
 
@@ -37,7 +38,8 @@ class Study(Run):
     """One run of one document lesson."""
 
     def __init__(self, tools: Tools, lesson: LessonRecord, written: dict[int, list[ExampleRecord]]) -> None:
-        super().__init__(tools, lesson, written)
+        patient = replace(tools.settings.lesson, max_epochs=PATIENCE * tools.settings.lesson.max_epochs)
+        super().__init__(replace(tools, settings=replace(tools.settings, lesson=patient)), lesson, written)
         self.reader = tools.reader or Reader(tools.settings.sources)
         self.stored = tools.repositories.sources
         self.passages_of_part: dict[int | None, Sequence[str]] = {}

@@ -30,7 +30,15 @@ def test_a_short_section_joins_its_neighbour() -> None:
 def test_rows_and_items_keep_the_heading_that_says_what_they_are() -> None:
     rows = [Block("table", "Bread: Rye; Price: 4."), Block("table", "Bread: Oat; Price: 5.")]
     (part,) = in_parts([Block("heading", "Prices"), *rows, Block("heading", "Rules"), Block("list", "• no dogs"), Block("list", "2. no ball games")])
-    assert part.passages == ("Prices: Bread: Rye; Price: 4. Prices: Bread: Oat; Price: 5. Rules: no dogs. Rules: no ball games.",)
+    assert part.passages == ("Prices: Bread: Rye; Price: 4. Prices: Bread: Oat; Price: 5.", "Rules: no dogs. Rules: no ball games.")
+
+
+def test_passages_are_whole_sentences_and_she_stays_with_who_she_is() -> None:
+    text = "Dr. Ada Moreau leads the clinic. She likes rye bread and cats. The clinic opens at nine. On Sundays it stays closed."
+    (part,) = in_parts([Block("paragraph", text)], 8)
+    assert part.passages == (
+        "Dr. Ada Moreau leads the clinic. She likes rye bread and cats.", "The clinic opens at nine. On Sundays it stays closed.",
+    )  # fmt: skip
 
 
 def test_code_and_scraps_are_left_out() -> None:
