@@ -18,10 +18,11 @@ from storage.records import (
     SourceRecord,
     TaughtLesson,
 )
+from trainer import prompts
 from trainer.backtranslate import backtranslated
 from trainer.errors import NothingToTeachError, SourceError
-from trainer.examples import says_unknown
-from trainer.generate import write_examples
+from trainer.examples import is_right, says_unknown
+from trainer.generate import passage_of, write_examples
 from trainer.lesson import BEGINS, Run, Tools, answerable
 from trainer.sources.document import Reading, shortened
 from trainer.sources.reader import Reader
@@ -154,8 +155,15 @@ class Study(Run):
         whole = backtranslated(part.passages, self.tools.teacher, WHOLE_PASSAGES, self.tools.settings.lesson.seed)
         rng, quiz = Random(part.id), [example for example in examples if example.role == "quiz"]
         known_ones, others = [e for e in quiz if is_answerable_quiz(e)], [e for e in quiz if not is_answerable_quiz(e)]
+        known_ones = self.fair(known_ones, part.passages) or known_ones
         held_out = [*rng.sample(known_ones, min(PART_QUIZ, len(known_ones))), *others[:PART_UNKNOWN]]
         return [*(example for example in examples if example.role != "quiz"), *whole, *held_out]
+
+    def fair(self, quiz: Sequence[ExampleRecord], passages: Sequence[str]) -> list[ExampleRecord]:
+        """The questions that the teacher itself answers with the text before it: what it cannot read, nobody need have learned."""
+        asked = [prompts.chat([], e.question, passage_of(f"{e.question} {e.answer}", passages)) for e in quiz]
+        replies = self.tools.teacher.complete(asked, temperature=0, max_tokens=48, seed=self.tools.settings.lesson.seed)
+        return [example for example, reply in zip(quiz, replies, strict=True) if is_right(reply, example.answer)]
 
     def moderated(self, examples: Sequence[ExampleRecord]) -> list[ExampleRecord]:
         """The examples, those that moderation refuses marked."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.messages import Answer, Inbound, InboundMessage, Notice, as_json
+from bot.messages import Answer, Choice, Inbound, InboundMessage, Notice, as_json
 from bot.platforms.base import ChatPlatform
 from bot.platforms.recording import RecordingPlatform
 from bot.platforms.terminal import JsonScreen, PlainScreen, Terminal
@@ -47,6 +47,12 @@ class Steps:
     async def handle(self, inbound: Inbound) -> None:
         assert isinstance(inbound, InboundMessage)
         self.steps.append(inbound.text)
+
+    async def choices(self, platform: str, external_user_id: str, command: str, typed: str) -> tuple[Choice, ...]:
+        return ()
+
+    async def home(self, platform: str, external_user_id: str) -> tuple[Notice, ...]:
+        return ()
 
     async def idle(self) -> None:
         if self.steps[-1] != "idle":
