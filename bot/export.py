@@ -109,6 +109,8 @@ def _write_rows(app: App, user: UserRecord, folder: Path) -> None:
     )
     _write(folder / "lessons.jsonl", map(asdict, lessons))
     _write(folder / "examples.jsonl", examples)
+    parts = [{"lesson": each.number, **asdict(part)} for each in lessons for part in stored.sources.parts(each.id)]
+    _write(folder / "parts.jsonl", parts)
     _write(folder / "versions.jsonl", map(asdict, stored.adapters.of_user(user.id)))
     _write(folder / "exchanges.jsonl", map(asdict, stored.exchanges.of_user(user.id)))
     _write(folder / "rebuilds.jsonl", map(asdict, stored.rebuilds.of_user(user.id)))

@@ -86,7 +86,7 @@ class SourceSettings:
     max_pages: int = 2_000
     max_parts: int = 150
     part_examples: int = 72
-    passage_words: int = 24
+    passage_words: int = 12
     parse_seconds: float = 8.0
     parse_memory: int = 1_500
     fetch_seconds: float = 20.0
