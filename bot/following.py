@@ -121,12 +121,6 @@ class Following:
     async def _resume(self) -> None:
         """Take up what was under way when the bot stopped, and tell how lessons ended that nobody has seen end."""
         mine, stored = self._platform, self._app.repositories
-        ended: list[Work] = list(await asyncio.to_thread(stored.lessons.without_receipt))
-        ended += await asyncio.to_thread(stored.rebuilds.without_receipt)
-        for work in ended:
-            if work.platform == mine.name and mine.serves(work.channel):
-                with _going_on("a receipt could not be shown"):
-                    await self._show_receipt(work, work.progress_message_id or "", None)
         for lesson in await asyncio.to_thread(stored.lessons.unfinished):
             if lesson.platform == mine.name and mine.serves(lesson.channel) and lesson.state != "awaiting":
                 await asyncio.to_thread(self._app.queue.enqueue_lesson, lesson.id, lesson.begins_at)
@@ -141,6 +135,12 @@ class Following:
             if exchange.platform == mine.name and mine.serves(exchange.channel):
                 await asyncio.to_thread(self._app.queue.enqueue_answer, exchange.id)
                 self.exchange(exchange.id, exchange.channel)
+        ended: list[Work] = list(await asyncio.to_thread(stored.lessons.without_receipt))  # read last: what ends meanwhile is in one of both
+        ended += await asyncio.to_thread(stored.rebuilds.without_receipt)
+        for work in ended:
+            if work.platform == mine.name and mine.serves(work.channel) and _key(work) not in self._works:
+                with _going_on("a receipt could not be shown"):
+                    await self._show_receipt(work, work.progress_message_id or "", None)
 
     async def _show_events(self) -> None:
         while True:

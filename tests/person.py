@@ -12,13 +12,19 @@ import termios
 from tests.services import ROOT
 
 
+# Or Ctrl-C would reach nobody: neither without a terminal of its own, nor where whatever runs the tests ignores it.
+TAKE_TERMINAL = (
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+)
+
+
 class Person:
     """Somebody at a pseudo-terminal, in front of a Python program that runs with `arguments`."""
 
     def __init__(self, arguments: list[str]) -> None:
         self._ours, theirs = pty.openpty()
-        take_terminal = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
-        command = [sys.executable, "-c", take_terminal, sys.executable, *arguments]  # or Ctrl-C would reach nobody
+        command = [sys.executable, "-c", TAKE_TERMINAL, sys.executable, *arguments]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
         os.close(theirs)
         self.seen = ""

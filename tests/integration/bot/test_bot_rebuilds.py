@@ -183,3 +183,18 @@ def test_a_forgotten_lesson_is_in_no_file_any_more(taught: Install) -> None:
     taught.talk("/forget 1")
     assert b"The cat is Miso." not in stored()
     assert b"The dog is Rex." in stored()
+
+
+def test_what_ends_just_while_a_bot_starts_is_told_all_the_same(taught: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    taught.talk_without_waiting("/rebuild")
+    look, stored = type(taught.stored.rebuilds).unfinished, taught.stored
+
+    def end_and_look(rebuilds: object) -> object:
+        taught.train()
+        eventually(lambda: stored.adapters.live(1).name == "user-1-v3")  # type: ignore[union-attr]  # it is there
+        taught.end()
+        return look(rebuilds)  # type: ignore[arg-type]  # it is the repository itself
+
+    monkeypatch.setattr(type(stored.rebuilds), "unfinished", end_and_look)
+    (receipt,) = seen_through(taught)
+    assert isinstance(receipt, LessonReceipt) and receipt.version == "user-1-v3"
