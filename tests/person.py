@@ -11,7 +11,6 @@ import termios
 
 from tests.services import ROOT
 
-
 # Or Ctrl-C would reach nobody: neither without a terminal of its own, nor where whatever runs the tests ignores it.
 TAKE_TERMINAL = (
     "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
