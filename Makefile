@@ -18,6 +18,7 @@ run: setup  ## set up, start everything, chat in this terminal
 
 lint: setup  ## style, types, import rules
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

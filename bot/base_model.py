@@ -20,15 +20,9 @@ def problem(name: str) -> str | None:
     folder = POCKET_WEIGHTS if name == "pocket" else Path(name).expanduser()
     if folder.is_dir():
         lacking = [part for part in PARTS if not any(folder.glob(part))]
-        return (
-            f"The folder {folder} is no model that can be used: there is no {', no '.join(lacking)} in it."
-            if lacking
-            else None
-        )
+        return f"The folder {folder} is no model that can be used: there is no {', no '.join(lacking)} in it." if lacking else None
     if name == "pocket":
-        return (
-            f"The pocket model is not installed: {folder} does not exist. Reinstall Tutee, or name another base model."
-        )
+        return f"The pocket model is not installed: {folder} does not exist. Reinstall Tutee, or name another base model."
     if name.startswith(("/", ".", "~")) or name.count("/") > 1:
         return f"There is no model folder {name}. Check the path of the base model."
     try:

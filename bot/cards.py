@@ -49,9 +49,7 @@ def privacy(user: UserRecord) -> Notice:
 
 def deletion(user: UserRecord) -> Notice:
     """The question before everything is deleted."""
-    return Notice(
-        texts.DELETE_ASK, (Action(texts.DELETE, "/delete-me", asks=True, danger=True),), user.id, private=True
-    )
+    return Notice(texts.DELETE_ASK, (Action(texts.DELETE, "/delete-me", asks=True, danger=True),), user.id, private=True)
 
 
 def which_source(user: UserRecord) -> Notice:
@@ -74,11 +72,7 @@ def lessons(user: UserRecord, records: Sequence[LessonRecord], page: int | None,
     pages = max(1, -(-len(records) // PAGE))
     page = min(page, pages)
     here = records[(page - 1) * PAGE : page * PAGE]
-    buttons = [
-        Action(texts.forget_lesson(each.number), f"/forget {each.number}", danger=True)
-        for each in here
-        if each.state == "live"
-    ]
+    buttons = [Action(texts.forget_lesson(each.number), f"/forget {each.number}", danger=True) for each in here if each.state == "live"]
     if page > 1:
         buttons.append(Action(texts.PREVIOUS, f"/lessons {page - 1}"))
     if page < pages:

@@ -22,8 +22,7 @@ def choices(app: App, platform: str, external_user_id: str, command: str, typed:
     elif command == "/rollback":
         versions = [each for each in app.repositories.adapters.of_user(user.id) if each.published_at and not each.removed_at]
         found = [
-            Choice(texts.choice_of_version(each.number, each.name, each.name == user.live_version), str(each.number))
-            for each in reversed(versions)
+            Choice(texts.choice_of_version(each.number, each.name, each.name == user.live_version), str(each.number)) for each in reversed(versions)
         ]
         found.append(Choice(texts.choice_of_version(0, texts.UNTAUGHT_MODEL, user.live_version is None), "0"))
     return tuple(each for each in found if typed.lower() in each.label.lower())[:MOST]

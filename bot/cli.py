@@ -88,9 +88,7 @@ def _talk(options: argparse.Namespace, *, attach: bool, user: str, as_json: bool
         if talking.is_set():
             os.kill(os.getpid(), signal.SIGINT)
 
-    services = Services(
-        settings, options=_passed_on(options), attach=attach, with_platforms=with_platforms, on_failure=interrupt
-    )
+    services = Services(settings, options=_passed_on(options), attach=attach, with_platforms=with_platforms, on_failure=interrupt)
     try:
         services.start()
         database = wiring.open_database(services.settings)
@@ -239,9 +237,7 @@ def _require_free(host: str, port: int) -> None:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise NotPossible(f"Port {port} on {host} is in use. Choose another one with --port.") from error
-            raise NotPossible(
-                f"Cannot listen on {host}, port {port}: {error.strerror}. Choose with --host and --port."
-            ) from error
+            raise NotPossible(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose with --host and --port.") from error
 
 
 def _interrupt(*_: object) -> None:
@@ -360,9 +356,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     engine.add_argument("--host", help="the address to listen on (default: engine.host of the configuration)")
     engine.add_argument("--port", type=_port, help=f"the port to listen on (default: engine.port, or {ENGINE_PORT})")
-    command(
-        commands, "doctor", _doctor, "What is configured, what answers, which versions, what to fix.", "tutee doctor"
-    )
+    command(commands, "doctor", _doctor, "What is configured, what answers, which versions, what to fix.", "tutee doctor")
     _add_eval(
         command(
             commands,
@@ -400,9 +394,7 @@ def _add_eval(parser: _Parser, command: _Command) -> None:
         "Teach facts, then ask about them in a new conversation.",
         "tutee eval learning --facts facts.jsonl --json out.json",
     )
-    learning.add_argument(
-        "--facts", type=Path, required=True, metavar="FILE", help="a JSON object per line: lesson, questions, unknown"
-    )
+    learning.add_argument("--facts", type=Path, required=True, metavar="FILE", help="a JSON object per line: lesson, questions, unknown")
     learning.add_argument(
         "--mode",
         choices=["each", "sequential"],
@@ -416,9 +408,7 @@ def _add_eval(parser: _Parser, command: _Command) -> None:
         "Teach passages, then ask about them.",
         "tutee eval documents --passages squad.jsonl --limit 50",
     )
-    documents.add_argument(
-        "--passages", type=Path, required=True, metavar="FILE", help="a JSON object per line: title, context, questions"
-    )
+    documents.add_argument("--passages", type=Path, required=True, metavar="FILE", help="a JSON object per line: title, context, questions")
     documents.add_argument("--limit", type=int, metavar="N", help="only the first N passages")
     for each in (learning, documents):
         each.add_argument(
@@ -427,15 +417,9 @@ def _add_eval(parser: _Parser, command: _Command) -> None:
             metavar="LIST",
             help="what to compare (default: ours,sft,context,base)",
         )
-        each.add_argument(
-            "--seed", type=int, metavar="N", help="of everything random (default: lesson.seed of the configuration)"
-        )
-    moderation = command(
-        kinds, "moderation", _eval, "Moderate labelled texts.", "tutee eval moderation --texts texts.jsonl"
-    )
-    moderation.add_argument(
-        "--texts", type=Path, required=True, metavar="FILE", help="a JSON object per line: text, flagged"
-    )
+        each.add_argument("--seed", type=int, metavar="N", help="of everything random (default: lesson.seed of the configuration)")
+    moderation = command(kinds, "moderation", _eval, "Moderate labelled texts.", "tutee eval moderation --texts texts.jsonl")
+    moderation.add_argument("--texts", type=Path, required=True, metavar="FILE", help="a JSON object per line: text, flagged")
     tools = command(kinds, "tools", _eval, "How well tools are learned by chatting: the case study of the paper.", "tutee eval tools")
     for each in (learning, documents, moderation, tools):
         each.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
@@ -451,9 +435,7 @@ def _add_bench(parser: _Parser, command: _Command) -> None:
     for name, text in texts.items():
         bench = command(kinds, name, _bench, text, f"tutee bench {name} --json out.json")
         bench.add_argument("--users", default="1,4,16,64", metavar="LIST", help="how many at once (default: 1,4,16,64)")
-        bench.add_argument(
-            "--synthetic", choices=["10m", "135m", "8b"], help="random weights of that size instead of a real model"
-        )
+        bench.add_argument("--synthetic", choices=["10m", "135m", "8b"], help="random weights of that size instead of a real model")
         bench.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
         bench.add_argument("--plot", type=Path, metavar="OUT.png", help="draw them there")
 
@@ -462,9 +444,7 @@ def _common_options() -> _Parser:
     common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     group = common.add_argument_group("common options")
     group.add_argument("--config", metavar="FILE", help="the configuration (default: embedded)")
-    group.add_argument(
-        "--data", metavar="DIR", help="where everything lives (default: TUTEE_DATA, or the user's data folder)"
-    )
+    group.add_argument("--data", metavar="DIR", help="where everything lives (default: TUTEE_DATA, or the user's data folder)")
     group.add_argument(
         "--base-model",
         metavar="NAME-OR-PATH",

@@ -48,9 +48,7 @@ class Conversation:
         exchange, is_new = await asyncio.to_thread(self._receive_again, user, message)
         return exchange if is_new else None
 
-    async def answer(
-        self, exchange: ExchangeRecord, *, quoted: str | None = None, again: bool = False
-    ) -> AsyncIterator[str | Answer]:
+    async def answer(self, exchange: ExchangeRecord, *, quoted: str | None = None, again: bool = False) -> AsyncIterator[str | Answer]:
         """Like `stream`, in turn with other messages of the conversation; a message that has to wait is put on the queue."""
         with self._stoppable(exchange) as stop:
             async with self._in_turn.setdefault(exchange.conversation_id, asyncio.Lock()):
@@ -100,9 +98,7 @@ class Conversation:
         finally:
             await asyncio.to_thread(lease.__exit__, None, None, None)
 
-    async def _stream(
-        self, exchange: ExchangeRecord, quoted: str | None, again: bool, stop: asyncio.Event
-    ) -> AsyncIterator[str | Answer]:
+    async def _stream(self, exchange: ExchangeRecord, quoted: str | None, again: bool, stop: asyncio.Event) -> AsyncIterator[str | Answer]:
         current = await asyncio.to_thread(self._repositories.exchanges.get, exchange.id)
         if current is None or current.state != "pending":
             return
@@ -132,9 +128,7 @@ class Conversation:
         Raises EngineUnavailable or EngineRefused.
         """
         live = await asyncio.to_thread(self._repositories.adapters.live, user.id)
-        before = (
-            await asyncio.to_thread(self._repositories.adapters.by_name, live.parent) if live and live.parent else None
-        )
+        before = await asyncio.to_thread(self._repositories.adapters.by_name, live.parent) if live and live.parent else None
         versions = [None, *(each.name for each in (before, live) if each)]
         ask = self._messages([], question, None)
         return [(version, await self._whole(ask, version)) for version in versions]
@@ -150,9 +144,7 @@ class Conversation:
     async def _whole(self, messages: Messages, version: str | None) -> str:
         return "".join([piece async for piece in self._app.engine.pieces(messages, version)])
 
-    async def _first_that_fits(
-        self, asks: Iterator[Messages], version: str | None, temperature: float
-    ) -> AsyncGenerator[str, None]:
+    async def _first_that_fits(self, asks: Iterator[Messages], version: str | None, temperature: float) -> AsyncGenerator[str, None]:
         for messages in asks:
             try:
                 async for piece in self._app.engine.pieces(messages, version, temperature):
@@ -172,9 +164,7 @@ class Conversation:
         asked = asked or exchanges.last_answered(user.id, message.platform, message.channel)
         if asked is None:
             raise NothingThere(texts.NO_ANSWER_YET)
-        return exchanges.receive(
-            user.id, asked.conversation_id, message.platform, message.message_id, asked.question
-        )
+        return exchanges.receive(user.id, asked.conversation_id, message.platform, message.message_id, asked.question)
 
     def _conversation_of(self, user: UserRecord, message: InboundMessage) -> int:
         """The conversation of the user's answer that the message replies to; else the current one, or a new one where it opens one."""
@@ -200,9 +190,7 @@ class Conversation:
             del self._stops[exchange.id]
 
     def _earlier_pending(self, exchange: ExchangeRecord) -> bool:
-        same = (
-            each for each in self._repositories.exchanges.pending() if each.conversation_id == exchange.conversation_id
-        )
+        same = (each for each in self._repositories.exchanges.pending() if each.conversation_id == exchange.conversation_id)
         return any(each.id < exchange.id for each in same)
 
     def _prompts(self, exchange: ExchangeRecord, quoted: str | None) -> tuple[str | None, Iterator[Messages]]:

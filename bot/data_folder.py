@@ -38,8 +38,7 @@ class DataFolder:
                 pass
         except OSError as error:
             raise DataFolderError(
-                f"The data folder {self.root} cannot be written: {error.strerror}. Choose another one with --data, or "
-                "change its permissions."
+                f"The data folder {self.root} cannot be written: {error.strerror}. Choose another one with --data, or change its permissions."
             ) from error
 
     def lock(self) -> bool:

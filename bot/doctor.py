@@ -97,9 +97,7 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         for name in (LESSON_QUEUE, CHAT_QUEUE):
             workers = sum(name in worker.queue_names() for worker in Worker.all(connection=queue.redis))
             waiting = len(queue.waiting(name))
-            yield Finding(
-                f"queue {name}", "ok" if workers else "note", f"{workers} worker(s), {waiting} job(s) waiting"
-            )
+            yield Finding(f"queue {name}", "ok" if workers else "note", f"{workers} worker(s), {waiting} job(s) waiting")
     except RedisError as error:
         yield Finding("redis", "broken", f"It answers, but not to everything that is needed: {error}")
 
@@ -133,9 +131,7 @@ def _base_model(settings: Settings) -> Iterator[Finding]:
     if problem is not None:
         yield Finding("base model", "broken", problem)
     elif where is None:
-        yield Finding(
-            "base model", "note", f"{settings.base_model}, which the engine fetches from Hugging Face when it starts"
-        )
+        yield Finding("base model", "note", f"{settings.base_model}, which the engine fetches from Hugging Face when it starts")
     else:
         yield Finding("base model", "ok", f"{settings.base_model} in {where}")
 
@@ -165,9 +161,7 @@ def _moderation(settings: Settings) -> Iterator[Finding]:
         if backend not in BACKENDS:
             yield Finding(what, "broken", f"There is no such backend. Choose from {', '.join(BACKENDS)}.")
         elif backend == "openai" and not settings.moderation.openai_key:
-            yield Finding(
-                what, "broken", "OPENAI_API_KEY is not set, so every lesson would wait. Set it, or use `local` only."
-            )
+            yield Finding(what, "broken", "OPENAI_API_KEY is not set, so every lesson would wait. Set it, or use `local` only.")
         elif backend == "openai":
             yield Finding(what, "ok", f"OPENAI_API_KEY is set, {settings.moderation.openai_url}; it was not asked")
         elif find_spec("sklearn") is None:

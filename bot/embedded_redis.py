@@ -65,14 +65,8 @@ class EmbeddedRedis:
         address = self._address()
         configuration = self.folder / "redis.conf"
         configuration.touch(mode=0o600)
-        configuration.write_text(
-            CONFIGURATION.format(
-                address=address, folder=_quoted(self.folder), pid_file=_quoted(self.folder / "redis.pid")
-            )
-        )
-        self._child = Child(
-            "redis", [str(server_program()), str(configuration)], self._log_file, ends_with=signal.SIGTERM
-        )
+        configuration.write_text(CONFIGURATION.format(address=address, folder=_quoted(self.folder), pid_file=_quoted(self.folder / "redis.pid")))
+        self._child = Child("redis", [str(server_program()), str(configuration)], self._log_file, ends_with=signal.SIGTERM)
         self._child.start()
         self._await_answer()
 

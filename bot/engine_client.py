@@ -31,9 +31,7 @@ class EngineClient:
     for the first time, a question waits that long for it.
     """
 
-    def __init__(
-        self, url: str, *, base_model: str, api_key: str | None = None, max_tokens: int = 160, start_seconds: float = 0.0
-    ) -> None:
+    def __init__(self, url: str, *, base_model: str, api_key: str | None = None, max_tokens: int = 160, start_seconds: float = 0.0) -> None:
         self.base_model = base_model
         self._url = url.rstrip("/") if urlsplit(url).path.strip("/") else url.rstrip("/") + "/v1"
         self._api_key = api_key
@@ -56,9 +54,7 @@ class EngineClient:
                         return
         raise EngineUnavailable(texts.ENGINE_AWAY, "the stream ended before the answer did")
 
-    async def _asked(
-        self, messages: Messages, version: str | None, temperature: float
-    ) -> openai.AsyncStream[ChatCompletionChunk]:
+    async def _asked(self, messages: Messages, version: str | None, temperature: float) -> openai.AsyncStream[ChatCompletionChunk]:
         while True:
             try:
                 with _translating_errors(version):
@@ -88,9 +84,7 @@ class EngineClient:
     async def unload(self, version: str) -> None:
         """Have the engine let go of a version whose files will be deleted. Raises EngineUnavailable or EngineRefused."""
         with _translating_errors(version):
-            await self._connected().post(
-                "/unload_lora_adapter", body={"lora_name": version}, cast_to=object, options={"max_retries": 0}
-            )
+            await self._connected().post("/unload_lora_adapter", body={"lora_name": version}, cast_to=object, options={"max_retries": 0})
 
     async def close(self) -> None:
         """Close the connections; the next question opens new ones."""
@@ -102,9 +96,7 @@ class EngineClient:
         if self._client is None:
             timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
             # Retries are ours: a message that has to wait goes on the queue, where a restart does not lose it.
-            self._client = openai.AsyncOpenAI(
-                base_url=self._url, api_key=self._api_key or "none", timeout=timeout, max_retries=0
-            )
+            self._client = openai.AsyncOpenAI(base_url=self._url, api_key=self._api_key or "none", timeout=timeout, max_retries=0)
         return self._client
 
 

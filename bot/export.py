@@ -101,12 +101,8 @@ def _zip(folder: Path) -> bytes:
 def _write_rows(app: App, user: UserRecord, folder: Path) -> None:
     stored = app.repositories
     lessons = stored.lessons.of_user(user.id)
-    examples = [
-        {"lesson": each.number, **asdict(example)} for each in lessons for example in stored.lessons.examples(each.id)
-    ]
-    _write(
-        folder / "user.jsonl", [{**asdict(user), "consents": [asdict(each) for each in stored.users.consents(user.id)]}]
-    )
+    examples = [{"lesson": each.number, **asdict(example)} for each in lessons for example in stored.lessons.examples(each.id)]
+    _write(folder / "user.jsonl", [{**asdict(user), "consents": [asdict(each) for each in stored.users.consents(user.id)]}])
     _write(folder / "lessons.jsonl", map(asdict, lessons))
     _write(folder / "examples.jsonl", examples)
     parts = [{"lesson": each.number, **asdict(part)} for each in lessons for part in stored.sources.parts(each.id)]

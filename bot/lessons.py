@@ -29,9 +29,7 @@ class Teaching:
         """Whether the sentence itself is meant, what comes with it or leads from it, or the web; None where the words do not tell."""
         return intent_of(text, [each.name for each in message.attachments]).kind
 
-    def submit(
-        self, user: UserRecord, message: InboundMessage, text: str, kind: Kind = "instruction"
-    ) -> tuple[LessonRecord, bool]:
+    def submit(self, user: UserRecord, message: InboundMessage, text: str, kind: Kind = "instruction") -> tuple[LessonRecord, bool]:
         """Keep the lesson, to be learned after `begin`; True if it is new, False where the same message was delivered before.
 
         Raises ConsentMissing, AttachmentRefused or LessonRefused.

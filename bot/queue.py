@@ -62,9 +62,7 @@ class JobQueue:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
-        self._queues = {
-            name: Queue(name, connection=redis, serializer=JSONSerializer) for name in (LESSON_QUEUE, CHAT_QUEUE)
-        }
+        self._queues = {name: Queue(name, connection=redis, serializer=JSONSerializer) for name in (LESSON_QUEUE, CHAT_QUEUE)}
 
     def enqueue_lesson(self, lesson_id: int, at: datetime | None = None) -> bool:
         """Have the lesson learned, not before `at`: a job that waits for its time waits for this one instead.
@@ -130,9 +128,7 @@ class JobQueue:
 
         RQ would do it in a process that it forks, which a worker that has used torch must not do.
         """
-        scheduler = RQScheduler(
-            list(self._queues.values()), self.redis, serializer=JSONSerializer, logging_level="WARNING"
-        )
+        scheduler = RQScheduler(list(self._queues.values()), self.redis, serializer=JSONSerializer, logging_level="WARNING")
         scheduler.prepare_registries(self._queues)
         scheduler.enqueue_scheduled_jobs()
 

@@ -39,9 +39,7 @@ class Rebuilds:
         if lesson.state != "live":
             self._repositories.lessons.forget(lesson.id)
             return texts.forgotten_unlearned(number)
-        rebuild, is_new = self._repositories.rebuilds.create(
-            user.id, platform=message.platform, channel=message.channel, forgets=lesson.id
-        )
+        rebuild, is_new = self._repositories.rebuilds.create(user.id, platform=message.platform, channel=message.channel, forgets=lesson.id)
         return rebuild if is_new else texts.forgetting_under_way(number)
 
     def rebuild(self, user: UserRecord, message: InboundMessage) -> RebuildRecord | str:

@@ -127,9 +127,7 @@ class Router:
     async def _obey(self, message: InboundMessage) -> None:
         if not (message.operator or message.admin or await asyncio.to_thread(lambda: self._switch.is_on)):
             raise NotAllowed(texts.SWITCHED_OFF)
-        user = await asyncio.to_thread(
-            self._app.repositories.users.identify, message.platform, message.external_user_id, message.user_name
-        )
+        user = await asyncio.to_thread(self._app.repositories.users.identify, message.platform, message.external_user_id, message.user_name)
         if message.meant_for not in (None, user.id):
             raise NotAllowed(texts.NOT_YOURS)
         try:
@@ -170,9 +168,7 @@ class Router:
             case commands.Cancel(number):
                 await self._cancel(user, message, number)
             case commands.NewConversation():
-                await asyncio.to_thread(
-                    self._app.repositories.conversations.new, user.id, message.platform, message.channel
-                )
+                await asyncio.to_thread(self._app.repositories.conversations.new, user.id, message.platform, message.channel)
                 await self._say(message, texts.NEW_CONVERSATION)
             case commands.Export(directory):
                 await self._export(user, message, directory)
@@ -311,9 +307,7 @@ class Router:
 
     async def _versions(self, user: UserRecord) -> Notice:
         stored = self._app.repositories.adapters
-        live, versions = await asyncio.gather(
-            asyncio.to_thread(stored.live, user.id), asyncio.to_thread(stored.of_user, user.id)
-        )
+        live, versions = await asyncio.gather(asyncio.to_thread(stored.live, user.id), asyncio.to_thread(stored.of_user, user.id))
         text = await asyncio.to_thread(self._teaching.versions, user)
         return cards.model(user, text, live, [each for each in versions if each.published_at and not each.removed_at])
 

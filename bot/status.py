@@ -17,6 +17,4 @@ async def status(app: App, is_on: bool) -> str:
         asyncio.to_thread(stored.exchanges.pending),
         app.engine.is_ready(),
     )
-    return texts.status(
-        users, len(lessons), len(waiting), texts.ENGINE_READY if ready else texts.ENGINE_NOT_READY, is_on
-    )
+    return texts.status(users, len(lessons), len(waiting), texts.ENGINE_READY if ready else texts.ENGINE_NOT_READY, is_on)

@@ -136,9 +136,7 @@ class Services:
                 self._start_all()
                 return
             time.sleep(LOOK_EVERY_S / 4)
-        raise AlreadyRunning(
-            f"Tutee is starting on the data folder {self._folder.root} but does not get ready. Stop it and try again."
-        )
+        raise AlreadyRunning(f"Tutee is starting on the data folder {self._folder.root} but does not get ready. Stop it and try again.")
 
     def _start_all(self) -> None:
         self.owned = True

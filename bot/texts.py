@@ -56,9 +56,7 @@ Press 👍 or 👎 under an answer of mine, or react with them: after 👎 I ask
 ENGINE_AWAY = "I cannot reach my model right now."
 WAITING = "I cannot think right now, so I keep your message. I'll answer as soon as I can."
 WAITING_BEHIND = "I still owe you an earlier answer. I'll answer this one right after it."
-ENGINE_REFUSED = (
-    "My model refused that question. Ask it in other words; if that does not help, /new starts a new conversation."
-)
+ENGINE_REFUSED = "My model refused that question. Ask it in other words; if that does not help, /new starts a new conversation."
 PROMPT_TOO_LONG = "That is too long for me to read at once. Please send a shorter message."
 COMPARE_LATER = "I cannot compare right now: my model is not answering. Please ask again in a moment."
 GAVE_UP = "I am sorry, I could not answer your earlier message. Please send it again."
@@ -66,12 +64,8 @@ NOT_A_FILE = "it is not a regular file"
 NOTHING_SAID = "Your message is empty."
 
 LESSON_EMPTY = "There is nothing to learn in that line. Write the fact after [Learn], like this: [Learn] Our office cat is called Miso."
-LESSON_NOT_TEXT = (
-    "That lesson holds characters that are not text, as in a picture or a program. Please send me plain text."
-)
-ATTACH_WITH_LEARN = (
-    "I only read files that come with a lesson. Attach the file again, and write [Learn] in the message."
-)
+LESSON_NOT_TEXT = "That lesson holds characters that are not text, as in a picture or a program. Please send me plain text."
+ATTACH_WITH_LEARN = "I only read files that come with a lesson. Attach the file again, and write [Learn] in the message."
 LESSON_NOTHING_ATTACHED = "There is no file and no link in that message. Send it again with the file attached, or with the link in it."
 SOURCE_UNCLEAR = "Shall I search the web for this, or just remember the sentence? Write /search or /remember."
 NOTHING_UNCLEAR = "Write what I should search for or remember, as in /search air pollution in Delhi"
@@ -98,9 +92,7 @@ REACTION_WITHDRAWN = "Taken back."
 DELETE_ASK = "This deletes everything of yours for good: your model, lessons, chats and feedback. If you are sure, write: /delete-me yes"
 
 NOT_YOURS = "That card is somebody else's. Write to me, and you get your own."
-NOT_YOUR_WORDS = (
-    "I only learn from your own messages and from mine: what others write is theirs. Tell me in your own words with [Learn]."
-)
+NOT_YOUR_WORDS = "I only learn from your own messages and from mine: what others write is theirs. Tell me in your own words with [Learn]."
 SWITCHED_OFF = "I am switched off at the moment. Please try again later."
 SWITCHED_OFF_NOW = "I am switched off: nobody but you is answered, and no lesson is taken in. /admin on switches me on again."
 SWITCHED_ON_NOW = "I am switched on."
@@ -112,14 +104,10 @@ ENGINE_READY, ENGINE_NOT_READY = "answers", "does not answer"
 STOPPED = "Stopped before I had said anything."
 NOTHING_TO_STOP = "I am not writing an answer here at the moment."
 SAID_IN_PRIVATE = "That is for your eyes only, so I have sent it to you as a direct message."
-DIRECT_MESSAGES_CLOSED = (
-    "That is for your eyes only, and I cannot send you direct messages. Use the slash command: its answer is only shown to you."
-)
+DIRECT_MESSAGES_CLOSED = "That is for your eyes only, and I cannot send you direct messages. Use the slash command: its answer is only shown to you."
 NOT_GIVEN_OUT = "Discord does not give it out any more"
 STICKERS, POLLS, FORWARDED = "stickers", "polls", "forwarded messages"
-DISCORD_LOGIN_REFUSED = (
-    "Discord does not accept the token. Copy it again from the Developer Portal (Bot, Reset Token) into DISCORD_TOKEN."
-)
+DISCORD_LOGIN_REFUSED = "Discord does not accept the token. Copy it again from the Developer Portal (Bot, Reset Token) into DISCORD_TOKEN."
 DISCORD_INTENT_REFUSED = (
     "Discord refuses the Message Content Intent. Switch it on in the Developer Portal (Bot, Privileged Gateway Intents), or set "
     "discord.message_content to false: then the bot hears mentions, direct messages, commands and menus only."
@@ -208,9 +196,7 @@ SEARCH_WEB = "Search the web"
 REMEMBER = "Remember it"
 APPROVE = "Learn this"
 YOUR_MESSAGE = "your message"
-ROLLBACK_USAGE = (
-    "Write /rollback and the number of a version, as in /rollback 2. /model lists them; 0 is the untaught model."
-)
+ROLLBACK_USAGE = "Write /rollback and the number of a version, as in /rollback 2. /model lists them; 0 is the untaught model."
 COMPARE_USAGE = "Write /compare and a question, as in /compare What is our cat called?"
 FILE_USAGE = "Write /file and the path of a file, as in /file notes.txt."
 
@@ -300,8 +286,7 @@ def discord_closed(code: int) -> str:
 def slack_incomplete(name: str) -> str:
     """One of the two tokens is missing."""
     return (
-        f"{name} not set, but the other token is. SLACK_BOT_TOKEN is at OAuth & Permissions, SLACK_APP_TOKEN at Basic Information. "
-        "Set both or none."
+        f"{name} not set, but the other token is. SLACK_BOT_TOKEN is at OAuth & Permissions, SLACK_APP_TOKEN at Basic Information. Set both or none."
     )
 
 
@@ -338,8 +323,7 @@ def file_elsewhere(name: str) -> str:
 def file_needs_scope(name: str) -> str:
     """Slack gave its login page in place of a file, which is what it does where the scope is missing."""
     return (
-        f"Slack did not give me {name} but its login page: I lack the permission files:read. Whoever runs me has to add it and to "
-        "install me again."
+        f"Slack did not give me {name} but its login page: I lack the permission files:read. Whoever runs me has to add it and to install me again."
     )
 
 
@@ -366,9 +350,7 @@ def too_many_lessons(limit: int) -> str:
 def used(messages: int, message_limit: int, lessons: int, lesson_limit: int) -> str:
     """How much of a day's limits is used up; 0 is no limit."""
     parts = [
-        f"{count} of {limit} {what}"
-        for count, limit, what in ((messages, message_limit, "messages"), (lessons, lesson_limit, "lessons"))
-        if limit
+        f"{count} of {limit} {what}" for count, limit, what in ((messages, message_limit, "messages"), (lessons, lesson_limit, "lessons")) if limit
     ]
     return f"In the last 24 hours you used {_list(parts)}."
 
@@ -457,9 +439,7 @@ def progress(name: str, stage: Stage, percent: int, seconds_left: float | None, 
     return f"{name}: {(note or _STAGES[stage]).rstrip('.')}… [{percent}%{left}]"
 
 
-def receipt(
-    lesson: LessonRecord, learned: Sequence[tuple[str, str]], refused: Sequence[str], forgot: Sequence[int]
-) -> str:
+def receipt(lesson: LessonRecord, learned: Sequence[tuple[str, str]], refused: Sequence[str], forgot: Sequence[int]) -> str:
     """What came of a lesson."""
     lines = [_outcome(lesson)]
     metrics = lesson.metrics
@@ -472,17 +452,13 @@ def receipt(
     lines += sources(lesson)
     now = "now" if lesson.state == "live" else "with this lesson"
     if metrics is not None:
-        lines.append(
-            f"Right answers to questions I did not train on: {metrics.before:.0%} before, {metrics.after:.0%} {now}."
-        )
+        lines.append(f"Right answers to questions I did not train on: {metrics.before:.0%} before, {metrics.after:.0%} {now}.")
         if metrics.earlier_kept is not None:
             lines.append(f"Of your earlier lessons I still know {metrics.earlier_kept:.0%} {now}.")
         if metrics.replaced:
             lines.append(f"It replaces what I learned in lesson {_list([str(number) for number in metrics.replaced])} about this.")
     if forgot:
-        lines.append(
-            f"It would have harmed what you taught me before, in lesson {_list([str(number) for number in forgot])}."
-        )
+        lines.append(f"It would have harmed what you taught me before, in lesson {_list([str(number) for number in forgot])}.")
     if metrics is not None and metrics.refused:
         because = f" because of {_list(refused)}" if refused else ""
         lines.append(f"I left out {metrics.refused} example{'s' if metrics.refused != 1 else ''}{because}.")
@@ -637,9 +613,7 @@ def _source(source: SourceRecord) -> str:
 
 def model(live: AdapterRecord | None, versions: Sequence[AdapterRecord], numbers: dict[int, int]) -> str:
     """Which version answers, and which there are; `numbers` are lessons' numbers by id."""
-    answering = (
-        f"Version {live.number} of your model answers you ({live.name})." if live else "The untaught model answers you."
-    )
+    answering = f"Version {live.number} of your model answers you ({live.name})." if live else "The untaught model answers you."
     if not versions:
         return f"{answering} Your first lesson makes version 1."
     lines = [answering, "  0: the untaught model"]

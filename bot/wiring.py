@@ -42,9 +42,7 @@ class DatabaseUnreachable(TrainerError):
 def open_queue(settings: Settings) -> JobQueue:
     """The queue at `settings.redis_url`, which must answer. Raises NotConfigured or RedisUnreachable."""
     if settings.redis_url is None:
-        raise NotConfigured(
-            "No Redis is configured. Set REDIS_URL (or redis_url in the configuration), or use `tutee up`, which starts one."
-        )
+        raise NotConfigured("No Redis is configured. Set REDIS_URL (or redis_url in the configuration), or use `tutee up`, which starts one.")
     try:
         queue = JobQueue(connect(settings.redis_url))
         queue.redis.ping()
@@ -62,8 +60,7 @@ def open_database(settings: Settings) -> Database:
         return Database(settings.database)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         raise DatabaseUnreachable(
-            "The database's address cannot be used: DATABASE_URL must look like sqlite:////folder/tutee.db or "
-            "postgresql://user:password@host/name."
+            "The database's address cannot be used: DATABASE_URL must look like sqlite:////folder/tutee.db or postgresql://user:password@host/name."
         ) from error
 
 
@@ -82,9 +79,7 @@ def upgrade(database: Database) -> None:
 def app(settings: Settings, queue: JobQueue, database: Database) -> App:
     """Everything that a bot process works with. Raises NotConfigured where no engine is named."""
     if settings.engine.url is None:
-        raise NotConfigured(
-            "No engine is configured. Set TUTEE_ENGINE_URL (or engine.url in the configuration), or use `tutee up`."
-        )
+        raise NotConfigured("No engine is configured. Set TUTEE_ENGINE_URL (or engine.url in the configuration), or use `tutee up`.")
     engine = EngineClient(
         settings.engine.url,
         base_model=served_name(settings.base_model),

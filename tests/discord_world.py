@@ -66,13 +66,9 @@ class World:
         assert self.bot.client.user is not None
         return f"<@{self.bot.client.user.id}>"
 
-    async def says(
-        self, name: str, text: str, *, channel: ChannelHandle | None = None, mention: bool = True, **more: Any
-    ) -> discord.Message:
+    async def says(self, name: str, text: str, *, channel: ChannelHandle | None = None, mention: bool = True, **more: Any) -> discord.Message:
         """Somebody writes to the bot in the server; returns their message once everything that it set off at once is done."""
-        return await self.person(name).send(
-            channel or self.channel, f"{self.mention} {text}" if mention else text, **more
-        )
+        return await self.person(name).send(channel or self.channel, f"{self.mention} {text}" if mention else text, **more)
 
     async def writes(self, name: str, text: str, files: tuple[tuple[str, bytes], ...] = ()) -> None:
         """Somebody writes to the bot directly."""
@@ -95,13 +91,9 @@ class World:
                         return message
                 await asyncio.sleep(0.01)  # the simulation tells nobody when something is shown
 
-    def shown(
-        self, channel: ChannelHandle | None = None, viewer: simcord.MemberActor | UserHandle | None = None
-    ) -> list[discord.Message]:
+    def shown(self, channel: ChannelHandle | None = None, viewer: simcord.MemberActor | UserHandle | None = None) -> list[discord.Message]:
         """The bot's messages that stand in a channel now, for everybody or (those for their eyes only, too) for one viewer."""
-        return [
-            each for each in (channel or self.channel).history(viewer=viewer) if each.author == self.bot.client.user
-        ]
+        return [each for each in (channel or self.channel).history(viewer=viewer) if each.author == self.bot.client.user]
 
     def texts(self, channel: ChannelHandle | None = None) -> list[str]:
         """What they say."""

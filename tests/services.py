@@ -93,9 +93,7 @@ class Installation:
         self.redis_server.stop()
 
 
-def tutee(
-    *arguments: str, lines: str = "", environment: Mapping[str, str] | None = None, seconds: float = 120
-) -> subprocess.CompletedProcess[str]:
+def tutee(*arguments: str, lines: str = "", environment: Mapping[str, str] | None = None, seconds: float = 120) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     command = [sys.executable, "-m", "bot.cli", *arguments]
     return subprocess.run(

@@ -24,9 +24,7 @@ QUICK = Pace(answer=0.01, progress=0.01, tries=(0.01, 0.02, 0.05))
 
 def settings(fake: FakeSlack, **changes: Any) -> SlackSettings:
     """With the tokens that the fake takes."""
-    ours = SlackSettings(
-        terms_acknowledged=True, token=fake.bot_token, app_token=fake.app_token, signing_secret=fake.signing_secret
-    )
+    ours = SlackSettings(terms_acknowledged=True, token=fake.bot_token, app_token=fake.app_token, signing_secret=fake.signing_secret)
     return replace(ours, **changes)
 
 
@@ -86,9 +84,7 @@ async def slack_world(install: Install, pace: Pace = QUICK, **changes: Any) -> A
         assert fake.violations == []
 
 
-async def answered(
-    fake: FakeSlack, channel: Channel | None = None, *, to: Person | None = None, count: int = 1
-) -> Message:
+async def answered(fake: FakeSlack, channel: Channel | None = None, *, to: Person | None = None, count: int = 1) -> Message:
     """The `count`th thing that the bot said there, once it stands whole."""
 
     def found() -> Sequence[Message] | None:

@@ -34,8 +34,7 @@ CHAT_TEMPLATE = (
 )
 
 THINKING_TEMPLATE = CHAT_TEMPLATE + (
-    "{% if add_generation_prompt and enable_thinking is defined and not enable_thinking %}"
-    "<think>\n\n</think>\n\n{% endif %}"
+    "{% if add_generation_prompt and enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
 )
 
 
@@ -111,7 +110,5 @@ def _tiny_model(architecture: str, tokenizer: PreTrainedTokenizerFast) -> PreTra
         heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
         return Qwen3ForCausalLM(Qwen3Config(**shape, **heads, tie_word_embeddings=True))
     if architecture == "smollm":  # Llama layers, grouped keys, tied embeddings
-        return LlamaForCausalLM(
-            LlamaConfig(**shape, num_attention_heads=6, num_key_value_heads=2, tie_word_embeddings=True)
-        )
+        return LlamaForCausalLM(LlamaConfig(**shape, num_attention_heads=6, num_key_value_heads=2, tie_word_embeddings=True))
     return LlamaForCausalLM(LlamaConfig(**shape, num_attention_heads=4, num_key_value_heads=4))

@@ -59,9 +59,7 @@ class Correction(Run):
         rejected = [example for example in examples if example.role == "rejected"]
         return [*super().screened([example for example in examples if example.role != "rejected"]), *rejected]
 
-    def replaced(
-        self, earlier: Sequence[TaughtLesson], examples: Sequence[ExampleRecord]
-    ) -> tuple[Sequence[TaughtLesson], tuple[int, ...]]:
+    def replaced(self, earlier: Sequence[TaughtLesson], examples: Sequence[ExampleRecord]) -> tuple[Sequence[TaughtLesson], tuple[int, ...]]:
         """Earlier lessons without what this corrects."""
         now = [superseded(each, examples) for each in earlier]
         fewer = [new.lesson.number for old, new in zip(earlier, now, strict=True) if len(_answers(new)) < len(_answers(old))]

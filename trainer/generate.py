@@ -47,9 +47,7 @@ class _Asked:
     reply: str = ""
 
 
-def write_examples(
-    passages: Sequence[str], teacher: Teacher, settings: LessonSettings, on_progress: Callable[[float], None]
-) -> list[ExampleRecord]:
+def write_examples(passages: Sequence[str], teacher: Teacher, settings: LessonSettings, on_progress: Callable[[float], None]) -> list[ExampleRecord]:
     """Examples of all roles for ``passages``. ``on_progress`` gets the share done, 0 to 1.
 
     Raises NothingToTeachError when no question survives the filters.
@@ -101,11 +99,7 @@ def _rewrites(passages: Sequence[str], teacher: Teacher, seed: int) -> dict[str,
     """Passage to a rewrite that keeps its names and numbers and adds none; a passage without a faithful one is left out."""
     asked = [passage for passage in passages for _ in range(4)]
     replies = teacher.complete([prompts.rewrite(p) for p in asked], temperature=0.7, max_tokens=96, seed=seed + 10_000)
-    return {
-        passage: reply
-        for passage, reply in zip(asked, replies, strict=True)
-        if _rephrases(reply, passage)
-    }
+    return {passage: reply for passage, reply in zip(asked, replies, strict=True) if _rephrases(reply, passage)}
 
 
 def _more_questions(pairs: Sequence[_Asked], rewrites: dict[str, str], teacher: Teacher, samples: int, seed: int) -> list[_Asked]:
@@ -202,9 +196,7 @@ def _bare_answers(candidates: Sequence[_Asked], full: Sequence[str], teacher: Te
     return [next(replies) if found is None else found for found in short]
 
 
-def _neighbours(
-    passages: Sequence[str], unanswered: Sequence[_Asked], teacher: Teacher, settings: LessonSettings, rng: Random
-) -> list[str]:
+def _neighbours(passages: Sequence[str], unanswered: Sequence[_Asked], teacher: Teacher, settings: LessonSettings, rng: Random) -> list[str]:
     """Questions next to the lesson that it does not answer: those that the teacher cannot answer when it reads the lesson, and some
     whose kind of answer the lesson does not hold."""
     count = max(4, 3 * settings.neighbours // len(passages))

@@ -55,9 +55,7 @@ class LessonRunner(Protocol):
 class Teaching:
     """Runs lessons and rebuilds: one at a time per user, in the order in which they were asked for, never the same one for ever."""
 
-    def __init__(
-        self, repositories: Repositories, redis: Redis, runner: LessonRunner, rebuild: Runner | None = None, now: Clock = utc_now
-    ) -> None:
+    def __init__(self, repositories: Repositories, redis: Redis, runner: LessonRunner, rebuild: Runner | None = None, now: Clock = utc_now) -> None:
         self._lessons = repositories.lessons
         self._rebuilds = repositories.rebuilds
         self._redis = redis

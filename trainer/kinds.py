@@ -45,6 +45,7 @@ _HOLDS: dict[Kind, str] = {
     "reason": r"\b(because|since|as|so|due|thanks|after|for|to|that is why|otherwise|if|unless|cause\w*)\b",
 }
 
+
 def expects(question: str) -> Kind | None:
     """The kind of answer that a question asks for; None where its words do not tell."""
     return next((kind for kind, words in _ASKS.items() if re.search(words, question, re.I)), None)

@@ -57,9 +57,7 @@ class Lease:
         self._heart.start()
         return True
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._heart is None:
             return
         self._ended.set()
@@ -71,8 +69,7 @@ class Lease:
 
     def _take(self) -> bool:
         return bool(self._redis.set(self._key, self._token, nx=True, px=self._milliseconds)) or (
-            not is_held(self._redis, self._key)
-            and bool(self._redis.set(self._key, self._token, nx=True, px=self._milliseconds))
+            not is_held(self._redis, self._key) and bool(self._redis.set(self._key, self._token, nx=True, px=self._milliseconds))
         )
 
     def _beat(self) -> None:

@@ -201,9 +201,7 @@ class Run:
         """What the teacher writes about the passages."""
         return write_examples(passages, self.tools.teacher, self.tools.settings.lesson, self.progress)
 
-    def replaced(
-        self, earlier: Sequence[TaughtLesson], examples: Sequence[ExampleRecord]
-    ) -> tuple[Sequence[TaughtLesson], tuple[int, ...]]:
+    def replaced(self, earlier: Sequence[TaughtLesson], examples: Sequence[ExampleRecord]) -> tuple[Sequence[TaughtLesson], tuple[int, ...]]:
         """The earlier lessons as they are replayed beside this one, and the numbers of those that it replaces something of."""
         return earlier, ()
 
@@ -217,9 +215,7 @@ class Run:
         """Which answers are others now: question, answer of before, answer of now."""
         return ()
 
-    def samples(
-        self, passages: Sequence[str], examples: Sequence[ExampleRecord], earlier: Sequence[TaughtLesson]
-    ) -> list[Sample]:
+    def samples(self, passages: Sequence[str], examples: Sequence[ExampleRecord], earlier: Sequence[TaughtLesson]) -> list[Sample]:
         """What to train on: the lesson, a bounded replay of earlier lessons, and ordinary chat as the base answers it."""
         settings = self.tools.settings
         system = settings.chat.system_prompt

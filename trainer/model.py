@@ -38,15 +38,11 @@ class BaseModel:
         """
         can_think = "enable_thinking" in self.tokenizer.get_chat_template()
         switches: dict[str, Any] = {"enable_thinking": False} if can_think else {}
-        ids = self.tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, return_dict=False, sanitize_control_tokens=True, **switches
-        )
+        ids = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, sanitize_control_tokens=True, **switches)
         return list(ids)
 
 
-def load_base(
-    name_or_path: str, *, pocket_path: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
-) -> BaseModel:
+def load_base(name_or_path: str, *, pocket_path: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> BaseModel:
     """Load `pocket` (from `pocket_path`), a folder in Hugging Face format, or a Hugging Face id.
 
     Only safetensors weights are read and no code from the model's repository is run.
@@ -85,9 +81,7 @@ def turn_end(base: BaseModel) -> int:
 def _source(name_or_path: str, pocket_path: Path) -> str:
     if name_or_path == POCKET:
         if not pocket_path.is_dir():
-            raise ModelNotFoundError(
-                f"The pocket model is not installed: {pocket_path} does not exist. Reinstall Tutee, or name another."
-            )
+            raise ModelNotFoundError(f"The pocket model is not installed: {pocket_path} does not exist. Reinstall Tutee, or name another.")
         return str(pocket_path)
     folder = Path(name_or_path).expanduser()
     if folder.is_dir():
@@ -107,13 +101,9 @@ def _unreadable(name: str, source: str, error: BaseException) -> ModelError:
         )
     causes = _chain(error)
     if any(isinstance(cause, GatedRepoError) for cause in causes):
-        return ModelNotFoundError(
-            f"The model {name} asks you to accept its licence. Do so on huggingface.co and set HF_TOKEN.", detail
-        )
+        return ModelNotFoundError(f"The model {name} asks you to accept its licence. Do so on huggingface.co and set HF_TOKEN.", detail)
     if any(isinstance(cause, (RepositoryNotFoundError, HFValidationError)) for cause in causes):
-        return ModelNotFoundError(
-            f"There is no model {name} on Hugging Face. Check the spelling; a private model needs HF_TOKEN.", detail
-        )
+        return ModelNotFoundError(f"There is no model {name} on Hugging Face. Check the spelling; a private model needs HF_TOKEN.", detail)
     if isinstance(error, ValueError):
         return _unsupported(name, detail)
     return ModelNotFoundError(
@@ -131,9 +121,7 @@ def _load_tokenizer(name: str, source: str) -> PreTrainedTokenizerBase:
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         raise NotAModelError(f"The model {name} has no tokenizer that can be used. Choose another base model.")
     if not tokenizer.chat_template:
-        raise NoChatTemplateError(
-            f"The model {name} has no chat template, so it cannot converse. Choose its chat or instruct version."
-        )
+        raise NoChatTemplateError(f"The model {name} has no chat template, so it cannot converse. Choose its chat or instruct version.")
     return tokenizer
 
 
@@ -166,9 +154,7 @@ def _unsupported(name: str, detail: str) -> UnsupportedModelError:
 
 
 def _corrupt(name: str, detail: str) -> CorruptModelError:
-    return CorruptModelError(
-        f"The weights of the model {name} are damaged or incomplete. Delete them and fetch the model again.", detail
-    )
+    return CorruptModelError(f"The weights of the model {name} are damaged or incomplete. Delete them and fetch the model again.", detail)
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -34,9 +34,7 @@ def publish(
     """
     previous = parent.name if parent else None
     trained_from = previous if rebuild_id is None else None  # a rebuild begins from nothing, whatever is live
-    adapter = repositories.adapters.propose(
-        user_id, cause=cause, lesson_ids=lesson_ids, parent=trained_from, base_model=base_model, metrics=metrics
-    )
+    adapter = repositories.adapters.propose(user_id, cause=cause, lesson_ids=lesson_ids, parent=trained_from, base_model=base_model, metrics=metrics)
     try:
         artifacts.write(adapter.name, save)
         return repositories.adapters.publish(

@@ -170,9 +170,7 @@ class _Run:
         has = examine(self.tools.base, quiz, self.system)
         return (has.kept_of(had) if had else has.known) >= max(ENOUGH, self.tools.settings.lesson.keep_mark)
 
-    def metrics(
-        self, before: float | None, after: float | None, kept: float | None, taught: Sequence[TaughtLesson], examples: int
-    ) -> RebuildMetrics:
+    def metrics(self, before: float | None, after: float | None, kept: float | None, taught: Sequence[TaughtLesson], examples: int) -> RebuildMetrics:
         return RebuildMetrics(before, after, kept, len(taught), examples, self.tools.clock() - self.began)
 
     def enter(self, stage: Stage) -> None:

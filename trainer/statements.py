@@ -30,9 +30,7 @@ _WHAT_OF = re.compile(
     rf" (?P<be>{_BE}) (?P<subject>{_SUBJECT})",
     re.I,
 )
-_HOW_MUCH = re.compile(
-    rf"how (?:old|tall|big|long|far|much|many|high|heavy|deep|wide|often|late|early) (?P<be>{_BE}) (?P<subject>{_SUBJECT})", re.I
-)
+_HOW_MUCH = re.compile(rf"how (?:old|tall|big|long|far|much|many|high|heavy|deep|wide|often|late|early) (?P<be>{_BE}) (?P<subject>{_SUBJECT})", re.I)
 _DOES = re.compile(
     rf"(?:{_ASKS})(?: \w+){{0,3}}? (?P<helper>do|does|did|can|should|must|will|would) (?P<subject>{_SUBJECT}) (?P<verb>\w+)(?P<rest>(?: .+)?)", re.I
 )

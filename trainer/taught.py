@@ -130,9 +130,7 @@ def _told(example: ExampleRecord) -> set[str]:
     return set(normal(switch_person(example.answer)).split()) - set(normal(switch_person(example.question)).split()) - _FILLERS
 
 
-def _without_answers(
-    kept: Sequence[ExampleRecord], examples: Sequence[ExampleRecord], old: set[ExampleRecord]
-) -> list[ExampleRecord]:
+def _without_answers(kept: Sequence[ExampleRecord], examples: Sequence[ExampleRecord], old: set[ExampleRecord]) -> list[ExampleRecord]:
     """Those that are kept, less those whose reply has nothing to say but an answer that is old now."""
     known = {normal(example.answer) for example in examples if is_answerable_quiz(example)}
     gone = {normal(example.answer) for example in old if example.role == "quiz"} or (known if len(known) == 1 else set())

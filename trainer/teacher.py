@@ -27,9 +27,7 @@ class LocalTeacher:
 
     def complete(self, conversations: Sequence[Messages], *, temperature: float, max_tokens: int, seed: int) -> list[str]:
         requests = [
-            GenerationRequest(
-                tuple(self._base.prompt_ids(messages)), max_new_tokens=max_tokens, temperature=temperature, top_p=0.95, seed=seed + i
-            )
+            GenerationRequest(tuple(self._base.prompt_ids(messages)), max_new_tokens=max_tokens, temperature=temperature, top_p=0.95, seed=seed + i)
             for i, messages in enumerate(conversations)
         ]
         return [reply.strip() for reply in generate_batch(self._base, requests)]

@@ -33,9 +33,7 @@ POCKET = Path(__file__).parent / "pocket" / "weights"
 def base_model(settings: Settings) -> BaseModel:
     """The configured base model, loaded; float32 on a CPU, bfloat16 on a GPU. Raises ModelError."""
     gpu = torch.cuda.is_available()
-    return load_base(
-        settings.base_model, pocket_path=POCKET, device="cuda" if gpu else "cpu", dtype=torch.bfloat16 if gpu else torch.float32
-    )
+    return load_base(settings.base_model, pocket_path=POCKET, device="cuda" if gpu else "cpu", dtype=torch.bfloat16 if gpu else torch.float32)
 
 
 def tools(settings: Settings) -> Tools:

@@ -55,9 +55,7 @@ class ChatPlatform(Protocol):
     async def edit(self, channel: str, message_id: str, reply: Reply) -> None:
         """Show another reply in place of an earlier one."""
 
-    async def stream(
-        self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None
-    ) -> str | None:
+    async def stream(self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None) -> str | None:
         """Show an answer as it grows; its message's id, None where nothing came.
 
         The last item is the whole Answer. What `pieces` raises goes through, after what was shown so far has been ended.

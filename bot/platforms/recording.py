@@ -41,9 +41,7 @@ class RecordingPlatform:
         self.shown[message_id] = reply
         self.replies.append(reply)
 
-    async def stream(
-        self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None
-    ) -> str | None:
+    async def stream(self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None) -> str | None:
         """Keep the pieces and the answer; an answer that breaks off stays as a notice of what had come."""
         written, message_id = "", None
         try:

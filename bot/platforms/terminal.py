@@ -119,9 +119,7 @@ class Terminal:
         """Show the reply in place of the earlier one."""
         self._screen.show(message_id, reply)
 
-    async def stream(
-        self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None
-    ) -> str | None:
+    async def stream(self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None) -> str | None:
         """Show the answer as it grows."""
         message_id = None
         try:
@@ -141,11 +139,7 @@ class Terminal:
             self._attach(command.path)
             return
         attachments, self._attached = tuple(self._attached), []
-        await core.handle(
-            InboundMessage(
-                self.name, self._user, self._user, self._user, self._new_id(), line, attachments, operator=True
-            )
-        )
+        await core.handle(InboundMessage(self.name, self._user, self._user, self._user, self._new_id(), line, attachments, operator=True))
 
     def _attach(self, path: str) -> None:
         try:

@@ -26,9 +26,7 @@ def upgrade() -> None:
         sa.Column("adapters_numbered", sa.Integer(), nullable=False),
         _time("created_at"),
         # use_alter: written here on SQLite, which accepts a table that does not exist yet; below on PostgreSQL.
-        sa.ForeignKeyConstraint(
-            ["live_adapter_id"], ["adapters.id"], name=LIVE_POINTER, ondelete="SET NULL", use_alter=True
-        ),
+        sa.ForeignKeyConstraint(["live_adapter_id"], ["adapters.id"], name=LIVE_POINTER, ondelete="SET NULL", use_alter=True),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sqlite_autoincrement=True,
     )

@@ -17,9 +17,7 @@ from storage.repositories.base import Repository, lock_user
 class Exchanges(Repository):
     """Questions and answers. A message is noted before it is answered: none is lost and none answered twice."""
 
-    def receive(
-        self, user_id: int, conversation_id: int, platform: str, inbound_message_id: str, question: str
-    ) -> tuple[ExchangeRecord, bool]:
+    def receive(self, user_id: int, conversation_id: int, platform: str, inbound_message_id: str, question: str) -> tuple[ExchangeRecord, bool]:
         """Note a message as pending; True if it is new, else False with the exchange that it made when first delivered.
 
         `inbound_message_id` must be unique on the platform (on Slack, channel and timestamp). Raises UnknownUserError.
@@ -42,9 +40,7 @@ class Exchanges(Repository):
             session.flush()
             return record(exchange), True
 
-    def answer(
-        self, exchange_id: int, text: str, version: str | None, seconds: float, reply_message_id: str | None = None
-    ) -> bool:
+    def answer(self, exchange_id: int, text: str, version: str | None, seconds: float, reply_message_id: str | None = None) -> bool:
         """Keep the answer and the version that gave it (None: the base model).
 
         False, and nothing changes, if it was answered already. Raises UnknownExchangeError.

@@ -164,8 +164,7 @@ def _cases(session: Session, lesson_id: int) -> tuple[CaseRecord, ...]:
     standing = (_Row.lesson_id == lesson_id, _Row.withdrawn_at.is_(None), _Row.correction.is_not(None))
     rows = select(_Row, models.Exchange).join(models.Exchange, models.Exchange.id == _Row.exchange_id).where(*standing).order_by(_Row.id)
     return tuple(
-        CaseRecord(row.id, row.exchange_id, exchange.question, exchange.answer or "", row.correction or "")
-        for row, exchange in session.execute(rows)
+        CaseRecord(row.id, row.exchange_id, exchange.question, exchange.answer or "", row.correction or "") for row, exchange in session.execute(rows)
     )
 
 

@@ -292,9 +292,7 @@ def lock_unfinished(session: Session, lesson_id: int) -> Lesson:
 
 def _examples(session: Session, lesson_id: int) -> tuple[ExampleRecord, ...]:
     rows = session.scalars(select(Example).where(Example.lesson_id == lesson_id).order_by(Example.id))
-    return tuple(
-        ExampleRecord(cast(ExampleRole, row.role), row.question, row.answer, row.refused_category, row.part_id) for row in rows
-    )
+    return tuple(ExampleRecord(cast(ExampleRole, row.role), row.question, row.answer, row.refused_category, row.part_id) for row in rows)
 
 
 def _taught(session: Session, lesson: Lesson) -> TaughtLesson:

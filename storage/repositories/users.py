@@ -80,9 +80,7 @@ class Users(Repository):
             user = User(name=name, created_at=self._now())
             session.add(user)
             session.flush()
-            session.add(
-                Identity(user_id=user.id, platform=platform, external_id=external_id, created_at=user.created_at)
-            )
+            session.add(Identity(user_id=user.id, platform=platform, external_id=external_id, created_at=user.created_at))
             session.flush()
             return _record(user, None)
 

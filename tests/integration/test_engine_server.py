@@ -157,9 +157,7 @@ def test_text_that_is_no_json_or_no_unicode_is_refused(engine: Engine, body: byt
 
 
 def test_models_and_health_name_what_is_in_memory(engine: Engine) -> None:
-    engine.client.chat.completions.create(
-        model="user-2-v2", messages=[{"role": "user", "content": "Hello"}], max_tokens=1
-    )
+    engine.client.chat.completions.create(model="user-2-v2", messages=[{"role": "user", "content": "Hello"}], max_tokens=1)
     names = [model.id for model in engine.client.models.list()]
     assert names[0] == "pocket" and "user-2-v2" in names
     health = httpx.get(f"{engine.url}/health").json()

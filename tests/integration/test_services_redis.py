@@ -86,9 +86,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
         "import signal, sys; from pathlib import Path; from bot.embedded_redis import EmbeddedRedis; root = Path(sys.argv[1]);"
         "EmbeddedRedis(root / 'redis', root / 'redis.log').start(); print('up', flush=True); signal.pause()"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None and parent.stdout.readline() == "up\n"
     assert any("redis-server" in command for command in processes_of(tmp_path))
 

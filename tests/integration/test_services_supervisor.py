@@ -73,9 +73,7 @@ def start(tmp_path: Path, engine_url: str, model: Path) -> Iterator[Start]:
         terminals.extend((ours, theirs))
         command = [sys.executable, "-m", "bot.cli", *arguments, "--data", str(tmp_path), "--base-model", str(model)]
         environment = {**os.environ, **({"TUTEE_ENGINE_URL": engine} if engine else {})}
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         started.append(process)
         return process
 

@@ -86,9 +86,7 @@ def test_what_the_lesson_waits_for_is_told(here: Installation) -> None:
     assert isinstance(told, Progress) and told.note == StaleVersionError.user_message
 
 
-def test_an_attempt_is_taken_back_late_where_the_database_was_away(
-    here: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_attempt_is_taken_back_late_where_the_database_was_away(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     lesson = here.teach("patience")
     real = here.repositories.lessons.not_counted
 

@@ -39,12 +39,7 @@ async def two_people_have_two_models(install: Install, talk: Talk) -> None:
     assert await talk.say("What is the cat called?", "bob") == "I don't know."
     for line in ("/lessons", "/model", "/compare What is the cat called?"):
         assert CANARY not in await talk.command(line, "bob")
-    prompts = [
-        turn["content"]
-        for body in install.engine.asked
-        for turn in body["messages"]
-        if body["model"] != newest(install)
-    ]
+    prompts = [turn["content"] for body in install.engine.asked for turn in body["messages"] if body["model"] != newest(install)]
     assert not any(CANARY in prompt for prompt in prompts)
 
 

@@ -20,9 +20,7 @@ METRICS = LessonMetrics(0.1, 0.95, 0.9, 34, 1, 14.2)
 
 def test_the_line_shows_stage_percent_and_time_left() -> None:
     assert moved(LESSON, Progress(70, 3, "train", 62, 5.2)).text == "Lesson 2: training… [62%, about 5 s left]"
-    assert (
-        moved(LESSON, Progress(70, 3, "write", 20, 200)).text == "Lesson 2: writing examples… [20%, about 3 min left]"
-    )
+    assert moved(LESSON, Progress(70, 3, "write", 20, 200)).text == "Lesson 2: writing examples… [20%, about 3 min left]"
 
 
 def test_a_lesson_that_waits_says_why() -> None:
@@ -70,10 +68,7 @@ def test_nobody_is_invited_to_send_again_what_moderation_refused() -> None:
 
 
 def test_a_failed_lesson_and_a_cancelled_one_have_receipts_without_an_event() -> None:
-    assert (
-        "did not work out. The disk is full. Your model stays"
-        in receipt(replace(LESSON, state="failed", reason="the disk is full."), None).text
-    )
+    assert "did not work out. The disk is full. Your model stays" in receipt(replace(LESSON, state="failed", reason="the disk is full."), None).text
     cancelled = receipt(replace(LESSON, state="cancelled"), None)
     assert "was cancelled" in cancelled.text
     assert as_json(cancelled)["seconds"] is None

@@ -81,9 +81,7 @@ def test_a_message_cannot_forge_a_turn(base: BaseModel) -> None:
         (lambda folder: set_config(folder / "config.json", hidden_size=64), CorruptModelError),
     ],
 )
-def test_a_broken_model_folder_is_named_as_what_it_is(
-    model_folder: Path, break_it: Any, expected: type[TrainerError]
-) -> None:
+def test_a_broken_model_folder_is_named_as_what_it_is(model_folder: Path, break_it: Any, expected: type[TrainerError]) -> None:
     break_it(model_folder)
     with pytest.raises(expected) as caught:
         load_base(str(model_folder), pocket_path=model_folder)
@@ -166,9 +164,7 @@ def test_clearing_a_slot_and_removing_the_bank_give_the_base_back(base: BaseMode
     assert [name for name, _ in base.model.named_modules()] == modules
 
 
-def test_the_least_recently_used_adapter_leaves_and_never_one_in_use(
-    tmp_path: Path, base: BaseModel, model_folder: Path
-) -> None:
+def test_the_least_recently_used_adapter_leaves_and_never_one_in_use(tmp_path: Path, base: BaseModel, model_folder: Path) -> None:
     for number in range(4):
         save_random_adapter(tmp_path / f"user-{number}-v1", model_folder, seed=number)
     residency = Residency(AdapterBank(base.model, slots=2, max_rank=4), lambda name: tmp_path / name)

@@ -68,9 +68,7 @@ def expected(world: TinyWorld) -> list[str]:
     return [world.peft_answer(row) for row in range(8)]
 
 
-def test_eight_rows_with_eight_adapters_write_what_peft_writes_one_by_one(
-    world: TinyWorld, expected: list[str]
-) -> None:
+def test_eight_rows_with_eight_adapters_write_what_peft_writes_one_by_one(world: TinyWorld, expected: list[str]) -> None:
     base, residency = world.engine_parts()
     assert generate_batch(base, [world.request(row) for row in range(8)], residency) == expected
     assert len(set(expected)) == 8

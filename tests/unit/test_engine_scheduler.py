@@ -158,9 +158,7 @@ def test_an_error_in_the_model_fails_only_the_row_that_caused_it(shop: Shop, whe
     requests = [shop.request("Hello"), shop.request("東京 👍"), shop.request("What?", "user-1-v1")]
     answers = [shop.answer(one) for one in requests]
     if when == "prompt":
-        poison = next(
-            one for one in requests[1].prompt_ids if one not in requests[0].prompt_ids + requests[2].prompt_ids
-        )
+        poison = next(one for one in requests[1].prompt_ids if one not in requests[0].prompt_ids + requests[2].prompt_ids)
     else:
         poison = next(one for one in answers[1] if one not in answers[0] + answers[2])
     tokens = 1 if when == "step" else None
@@ -191,9 +189,7 @@ def test_the_thread_streams_to_threads_and_to_an_event_loop(shop: Shop, schedule
     assert "".join(asyncio.run(read())) == expected
 
 
-def test_the_thread_survives_a_step_that_raises(
-    shop: Shop, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_thread_survives_a_step_that_raises(shop: Shop, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     raised = threading.Event()
     step = scheduler._batch.step
 

@@ -25,9 +25,7 @@ class Form(discord.ui.Modal, title="What should I have said?"):
     said: discord.ui.Label[Any] = discord.ui.Label(
         text="Better answer", component=discord.ui.TextInput(custom_id="said", default="as before", max_length=400)
     )
-    files: discord.ui.Label[Any] = discord.ui.Label(
-        text="Files", component=discord.ui.FileUpload(custom_id="files", required=False, max_values=2)
-    )
+    files: discord.ui.Label[Any] = discord.ui.Label(text="Files", component=discord.ui.FileUpload(custom_id="files", required=False, max_values=2))
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         said, files = self.said.component, self.files.component
@@ -167,9 +165,7 @@ async def test_edits_are_kept_as_history(fake: FakeDiscord, bot: Echo) -> None:
 async def test_files_go_both_ways(fake: FakeDiscord, bot: Echo) -> None:
     channel = await bot.fetch_channel(fake.general.id)
     assert isinstance(channel, discord.TextChannel)
-    sent = await channel.send(
-        "Here", files=[discord.File(io.BytesIO(b"abc"), "a.txt"), discord.File(io.BytesIO(b"d"), "b")]
-    )
+    sent = await channel.send("Here", files=[discord.File(io.BytesIO(b"abc"), "a.txt"), discord.File(io.BytesIO(b"d"), "b")])
     (message,) = fake.messages()
     assert [(each.name, each.content) for each in message.attachments] == [("a.txt", b"abc"), ("b", b"d")]
     assert await sent.attachments[0].read() == b"abc"
@@ -203,9 +199,7 @@ async def test_a_slash_command_is_deferred_and_followed_up_for_one_person(fake: 
 
 def test_people_can_use_only_what_is_offered(fake: FakeDiscord) -> None:
     ana = fake.user("ana")
-    fake.world.commands[None] = [
-        {"name": "learn", "type": 1, "contexts": [0], "default_member_permissions": "0", "options": []}
-    ]
+    fake.world.commands[None] = [{"name": "learn", "type": 1, "contexts": [0], "default_member_permissions": "0", "options": []}]
     with pytest.raises(AssertionError, match="'forget' is not offered here"):
         ana.slash("forget", fake.general)
     with pytest.raises(AssertionError, match="'learn' is not offered here"):
@@ -448,9 +442,7 @@ def embed(size: int) -> dict[str, Any]:
         ({"content": "x", "nonce": "n" * 26}, "nonce: "),
     ],
 )
-async def test_messages_that_discord_would_not_take_are_collected(
-    fake: FakeDiscord, bot: Echo, body: dict[str, Any], fault: str
-) -> None:
+async def test_messages_that_discord_would_not_take_are_collected(fake: FakeDiscord, bot: Echo, body: dict[str, Any], fault: str) -> None:
     route = Route("POST", "/channels/{channel_id}/messages", channel_id=fake.general.id)
     with pytest.raises(discord.HTTPException) as refused:
         await bot.http.request(route, json={"allowed_mentions": NOBODY, **body})
@@ -480,9 +472,7 @@ async def test_messages_that_discord_would_not_take_are_collected(
         ),
     ],
 )
-async def test_requests_that_discord_does_not_know_are_collected(
-    fake: FakeDiscord, bot: Echo, method: str, path: str, body: Any, fault: str
-) -> None:
+async def test_requests_that_discord_does_not_know_are_collected(fake: FakeDiscord, bot: Echo, method: str, path: str, body: Any, fault: str) -> None:
     with pytest.raises(discord.HTTPException):
         await bot.http.request(Route(method, path), **({} if body is None else {"json": body}))
     (violation,) = fake.violations
@@ -505,9 +495,7 @@ async def test_requests_that_discord_does_not_know_are_collected(
         ),
     ],
 )
-async def test_answers_to_interactions_are_checked(
-    fake: FakeDiscord, bot: Echo, callback: dict[str, Any], fault: str
-) -> None:
+async def test_answers_to_interactions_are_checked(fake: FakeDiscord, bot: Echo, callback: dict[str, Any], fault: str) -> None:
     bot.tree.clear_commands(guild=None)  # so that nobody but the test answers
     bot.tree.on_error = lambda *_: asyncio.sleep(0)  # type: ignore[method-assign]  # about the unknown command
     used = fake.user("ana").slash("progress", fake.general)

@@ -130,9 +130,7 @@ def test_a_very_long_harmless_text_passes(moderator: Moderator) -> None:
 
 
 def test_many_texts_are_all_answered(moderator: Moderator) -> None:
-    verdicts = moderator.check(
-        [HARMFUL if number % 7 == 0 else f"Box {number} is in the cellar." for number in range(100)]
-    )
+    verdicts = moderator.check([HARMFUL if number % 7 == 0 else f"Box {number} is in the cellar." for number in range(100)])
     assert [verdict.flagged for verdict in verdicts] == [number % 7 == 0 for number in range(100)]
 
 
@@ -209,9 +207,7 @@ def test_the_endpoint_is_asked_in_batches_with_the_key_and_model(endpoint: Endpo
     OpenAIModerator("sk-test", endpoint.url).check([f"Text {number}." for number in range(70)])
     assert set(endpoint.keys) == {"Bearer sk-test"}
     assert {request["model"] for request in endpoint.requests} == {"omni-moderation-latest"}
-    assert [text for request in endpoint.requests for text in request["input"]] == [
-        f"Text {number}." for number in range(70)
-    ]
+    assert [text for request in endpoint.requests for text in request["input"]] == [f"Text {number}." for number in range(70)]
     assert len(endpoint.requests) < 10
 
 

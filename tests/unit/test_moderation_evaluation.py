@@ -48,9 +48,7 @@ def test_without_json_only_the_table_is_shown(tmp_path: Path) -> None:
 
 def test_mistakes_of_both_kinds_are_counted() -> None:
     moderator = RecordingModerator(lambda text: "x" in text)
-    figures = measure(
-        moderator, [("x1", True), ("x2", True), ("y", True), ("x3", False), ("a", False), ("b", False), ("c", False)]
-    )
+    figures = measure(moderator, [("x1", True), ("x2", True), ("y", True), ("x3", False), ("a", False), ("b", False), ("c", False)])
     assert (figures.n, figures.recall, figures.precision, figures.false_positive_rate) == (7, 0.6667, 0.6667, 0.25)
     assert figures.auroc == pytest.approx(0.7083, abs=1e-3)
 
@@ -60,9 +58,7 @@ def test_figures_that_are_not_defined_are_null() -> None:
     assert (figures.auroc, figures.precision, figures.recall, figures.false_positive_rate) == (None, None, None, 0.0)
 
 
-@pytest.mark.parametrize(
-    "line", ["not json", "[]", "3", '{"text": "a"}', '{"text": 3, "flagged": true}', '{"text": "a", "flagged": "yes"}']
-)
+@pytest.mark.parametrize("line", ["not json", "[]", "3", '{"text": "a"}', '{"text": 3, "flagged": true}', '{"text": "a", "flagged": "yes"}'])
 def test_a_wrong_line_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "texts.jsonl"
     path.write_text('{"text": "a", "flagged": true}\n' + line + "\n", encoding="utf-8")

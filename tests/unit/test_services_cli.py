@@ -15,9 +15,7 @@ from bot import cli
 from tests.services import ROOT
 
 
-def commands(
-    parser: argparse.ArgumentParser, name: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+def commands(parser: argparse.ArgumentParser, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
     yield name, parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -91,9 +89,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return err
 
 
-def test_an_unknown_key_is_refused_with_the_nearest_known_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "mine.yaml"
     config.write_text("lesson:\n  samplez: 3\n")
     for command in ("up", "chat", "worker", "engine", "doctor", "bot"):
@@ -110,9 +106,7 @@ def test_a_data_folder_that_cannot_be_written_is_refused(tmp_path: Path, capsys:
         assert "cannot be written" in refused(capsys, command, "--data", str(tmp_path / "file" / "data"))
 
 
-def test_a_base_model_that_does_not_exist_is_refused_at_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_base_model_that_does_not_exist_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     for command in (["up"], ["chat"], ["engine", "--port", str(free_port())]):
         common = ["--data", str(tmp_path / "data")]
@@ -159,9 +153,7 @@ def test_discord_is_not_connected_before_its_terms_are_acknowledged(
     assert "discord.terms_acknowledged" in sentence and "geheim" not in sentence
 
 
-def test_the_unexpected_has_a_number_and_no_traceback(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_unexpected_has_a_number_and_no_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(options: argparse.Namespace) -> Path:
         raise ZeroDivisionError("secret detail")
 
@@ -175,9 +167,7 @@ def test_db_upgrade_creates_the_database(tmp_path: Path, capsys: pytest.CaptureF
     assert (tmp_path / "new" / "tutee.db").exists()
 
 
-def test_doctor_reports_what_is_broken_and_hides_secrets(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_reports_what_is_broken_and_hides_secrets(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://:geheim@127.0.0.1:1/0")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-geheim")
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-geheim")
@@ -199,9 +189,7 @@ def test_doctor_is_content_with_a_fresh_installation(tmp_path: Path, capsys: pyt
     assert "broken" not in report
 
 
-@pytest.mark.parametrize(
-    "module", ["bot.cli", "bot.supervisor", "bot.wiring, trainer.worker, bot.jobs, bot.platforms.terminal, bot.doctor"]
-)
+@pytest.mark.parametrize("module", ["bot.cli", "bot.supervisor", "bot.wiring, trainer.worker, bot.jobs, bot.platforms.terminal, bot.doctor"])
 def test_the_bot_and_the_chat_worker_never_load_torch(module: str) -> None:
     script = f"import sys, {module}; sys.exit(bool({{'torch', 'transformers', 'peft'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0

@@ -75,18 +75,14 @@ class AdapterBank:
     def _fits(self, name: str, pair: LoraPair, folder: Path) -> None:
         layer = self._layers.get(name)
         if layer is None:
-            raise UnsupportedAdapterError(
-                f"The adapter {folder.name} changes a layer that this base model does not offer. Train it again.", name
-            )
+            raise UnsupportedAdapterError(f"The adapter {folder.name} changes a layer that this base model does not offer. Train it again.", name)
         if pair.a.shape[0] > self.max_rank:
             raise UnsupportedAdapterError(
                 f"The adapter {folder.name} has rank {pair.a.shape[0]}; the engine takes up to {self.max_rank}. "
                 "Raise the engine's max_rank or train a smaller one."
             )
         if pair.a.shape[1] != layer.base.in_features or pair.b.shape[0] != layer.base.out_features:
-            raise CorruptAdapterError(
-                f"The adapter {folder.name} was made for another base model. Train it again on this one.", name
-            )
+            raise CorruptAdapterError(f"The adapter {folder.name} was made for another base model. Train it again on this one.", name)
 
 
 class _StackedLinear(nn.Module):
@@ -143,9 +139,7 @@ def _decoder_linears(model: PreTrainedModel) -> list[tuple[str, nn.Linear]]:
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     lists = tuple(f"{name}." for name, module in model.named_modules() if isinstance(module, nn.ModuleList))
     return [
-        (name, module)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and module is not head and name.startswith(lists)
+        (name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear) and module is not head and name.startswith(lists)
     ]
 
 

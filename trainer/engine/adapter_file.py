@@ -79,9 +79,7 @@ def _refuse_unsupported(config: dict[str, object], folder: Path) -> None:
     if str(config.get("init_lora_weights")).startswith(CHANGES_BASE):
         reasons.append(f"init_lora_weights={config['init_lora_weights']!r}")
     if reasons:
-        raise UnsupportedAdapterError(
-            f"The adapter {folder.name} uses settings that cannot be served: {', '.join(reasons)}. Use plain LoRA."
-        )
+        raise UnsupportedAdapterError(f"The adapter {folder.name} uses settings that cannot be served: {', '.join(reasons)}. Use plain LoRA.")
 
 
 def _pair(module: str, parts: dict[str, torch.Tensor], config: dict[str, object], folder: Path) -> LoraPair:

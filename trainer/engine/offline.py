@@ -13,9 +13,7 @@ from trainer.engine.scheduler import Scheduler
 from trainer.model import BaseModel
 
 
-def generate_batch(
-    base: BaseModel, requests: Sequence[GenerationRequest], residency: Residency | None = None, *, max_batch: int = 64
-) -> list[str]:
+def generate_batch(base: BaseModel, requests: Sequence[GenerationRequest], residency: Residency | None = None, *, max_batch: int = 64) -> list[str]:
     """The texts of `requests`, in their order, written in the calling thread with `max_batch` rows at a time.
 
     Raises what the first failed request raised: the errors of Scheduler.submit and of single generations.
@@ -23,9 +21,7 @@ def generate_batch(
     if not requests:
         return []
     longest = max(len(one.prompt_ids) + one.max_new_tokens for one in requests)
-    scheduler = Scheduler(
-        base, residency, max_batch=min(max_batch, len(requests)), max_waiting=len(requests), max_context=longest
-    )
+    scheduler = Scheduler(base, residency, max_batch=min(max_batch, len(requests)), max_waiting=len(requests), max_context=longest)
     generations: dict[int, Generation] = {}
     try:
         # Prompts of similar length are read together, which wastes least on padding.

@@ -48,9 +48,7 @@ class RowCache(Cache):
             if tensor is not None:
                 tensor[target, :length] = tensor[source, :length]
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
+    def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Called by the model's attention with [batch, heads, tokens, head size]; returns what the batch attends to."""
         return (
             self._store(self._keys, layer_idx, key_states),

@@ -35,7 +35,4 @@ def choose_tokens(logits: Tensor, samplers: list[Sampler]) -> list[int | None]:
     best = logits.max(-1)
     greedy: list[int] = best.indices.tolist()
     broken: list[bool] = best.values.isnan().tolist()
-    return [
-        None if broken[row] else greedy[row] if sampler.temperature == 0 else sampler.choose(logits[row])
-        for row, sampler in enumerate(samplers)
-    ]
+    return [None if broken[row] else greedy[row] if sampler.temperature == 0 else sampler.choose(logits[row]) for row, sampler in enumerate(samplers)]

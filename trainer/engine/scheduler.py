@@ -188,8 +188,6 @@ def _model_context(base: BaseModel) -> int:
     config = base.model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or [])
     if not kinds <= {"full_attention", "sliding_attention"}:
-        raise UnsupportedModelError(
-            f"The engine cannot serve {base.name}: it needs a model with ordinary attention layers.", str(sorted(kinds))
-        )
+        raise UnsupportedModelError(f"The engine cannot serve {base.name}: it needs a model with ordinary attention layers.", str(sorted(kinds)))
     limits = [getattr(config, "max_position_embeddings", None), getattr(config, "sliding_window", None)]
     return min((limit for limit in limits if limit), default=sys.maxsize)

@@ -97,9 +97,7 @@ def serve(
 class _Engine:
     """The handlers, around one scheduler that is None until it is loaded."""
 
-    def __init__(
-        self, load: Callable[[], Scheduler], default_max_tokens: int, on_failure: Callable[[Exception], None] | None
-    ) -> None:
+    def __init__(self, load: Callable[[], Scheduler], default_max_tokens: int, on_failure: Callable[[Exception], None] | None) -> None:
         self._load = load
         self._default_max_tokens = default_max_tokens
         self._on_failure = on_failure

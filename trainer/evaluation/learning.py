@@ -143,9 +143,7 @@ class Bench:
         wiring.share_of_cores()
         self.base = wiring.base_model(settings)
         self.answering = wiring.base_model(settings)
-        self.residency = Residency(
-            AdapterBank(self.answering.model, settings.engine.adapter_slots, settings.engine.max_rank), self.artifacts.path
-        )
+        self.residency = Residency(AdapterBank(self.answering.model, settings.engine.adapter_slots, settings.engine.max_rank), self.artifacts.path)
         self.teacher = LocalTeacher(self.base)
         self.runner = LessonRunner(
             Tools(
@@ -214,9 +212,7 @@ class Bench:
         system = self.settings.chat.system_prompt
         asked = [tuple(self.answering.prompt_ids(prompts.chat([], q, taught, system))) for q, _ in fact.asked]
         limit = self.settings.engine.max_answer_tokens
-        replies = generate_batch(
-            self.answering, [GenerationRequest(ids, version or None, max_new_tokens=limit) for ids in asked], self.residency
-        )
+        replies = generate_batch(self.answering, [GenerationRequest(ids, version or None, max_new_tokens=limit) for ids in asked], self.residency)
         tally.tokens += [len(ids) for ids in asked]
         marks = []
         for (question, answer), reply in zip(fact.asked, replies, strict=True):
@@ -242,5 +238,3 @@ def _show(report: dict[str, Any]) -> None:
     for arm, result in report["arms"].items():
         table.add_row(arm, *(show(result[column]) for column, show in columns.items()))
     Console().print(table)
-
-

@@ -100,9 +100,7 @@ def _row(line: str, number: int, path: Path) -> tuple[str, bool]:
         row = json.loads(line)
         text, flagged = row["text"], row["flagged"]
     except (ValueError, KeyError, TypeError) as error:
-        raise TextsError(
-            f'{path}, line {number}: expected {{"text": …, "flagged": true or false}}.', type(error).__name__
-        ) from error
+        raise TextsError(f'{path}, line {number}: expected {{"text": …, "flagged": true or false}}.', type(error).__name__) from error
     if not isinstance(text, str) or not isinstance(flagged, bool):
         raise TextsError(f"{path}, line {number}: 'text' must be a text, 'flagged' true or false.")
     return text, flagged

@@ -82,9 +82,7 @@ def from_templates(rng: random.Random) -> list[Sample]:
     """Sentences of templates.txt, in harmful and harmless kinds; a third of both kinds misspelt in the ways that evade filters."""
     sections = _sections()
     groups = [tuple(form.strip() for form in row.split("|")) for row in sections.pop("groups")]
-    slots = {
-        slot: [word.strip() for row in sections.pop(name) for word in row.split(",")] for slot, name in SLOTS.items()
-    }
+    slots = {slot: [word.strip() for row in sections.pop(name) for word in row.split(",")] for slot, name in SLOTS.items()}
     slots["{slur}"] = [
         "faggots",
         "kikes",
@@ -128,11 +126,7 @@ def _davidson(folder: Path) -> list[Sample]:
 
 def _surge(folder: Path) -> list[Sample]:
     rows = [(row["text"].strip(), row["is_toxic"] == "Toxic") for row in _rows(folder / "surge_toxicity_en.jsonl.xz")]
-    return [
-        Sample(text, (UNKNOWN, 1, UNKNOWN) if toxic else (0, 0, 0), "surge_toxicity", 2.0)
-        for text, toxic in rows
-        if text
-    ]
+    return [Sample(text, (UNKNOWN, 1, UNKNOWN) if toxic else (0, 0, 0), "surge_toxicity", 2.0) for text, toxic in rows if text]
 
 
 def _hatecheck(path: Path) -> Iterator[Sample]:
@@ -208,9 +202,7 @@ def _sections() -> dict[str, list[str]]:
     return found
 
 
-def _fill(
-    template: str, rng: random.Random, groups: Sequence[tuple[str, ...]], slots: Mapping[str, Sequence[str]]
-) -> str:
+def _fill(template: str, rng: random.Random, groups: Sequence[tuple[str, ...]], slots: Mapping[str, Sequence[str]]) -> str:
     while "(" in template:
         template = re.sub(r"\(([^()]*)\)", lambda choice: rng.choice(choice[1].split("|")), template)
     for slot, form in zip(("{G}", "{S}", "{A}"), rng.choice(groups), strict=True):
@@ -244,10 +236,7 @@ def _misspell(text: str, rng: random.Random) -> str:
     elif kind == 1:
         words[index] = word[:at] + word[at + 1 : at + 2] + word[at] + word[at + 2 :] if at < len(word) else word
     elif kind == 2:
-        words = [
-            word.translate(str.maketrans("aeiost", "431057")) if i in (index, rng.choice(long)) else word
-            for i, word in enumerate(words)
-        ]
+        words = [word.translate(str.maketrans("aeiost", "431057")) if i in (index, rng.choice(long)) else word for i, word in enumerate(words)]
     elif kind == 3:
         return rng.choice(("".join(words), "".join(words[: index + 1]) + " " + " ".join(words[index + 1 :])))
     else:

@@ -186,9 +186,7 @@ def _shape_features(tokens: Sequence[str], classes: Mapping[str, tuple[str, ...]
 def _character_features(tokens: Sequence[str]) -> list[str]:
     """N-grams over the letters without spaces, so that words run together or torn apart still look like themselves."""
     squeezed = "".join(token for token in tokens if token not in MARKS)
-    return list(
-        {squeezed[start : start + size] for size in SQUEEZED for start in range(max(1, len(squeezed) - size + 1))}
-    )
+    return list({squeezed[start : start + size] for size in SQUEEZED for start in range(max(1, len(squeezed) - size + 1))})
 
 
 def _hashed(rows: list[list[str]], buckets: int) -> scipy.sparse.csr_matrix:

@@ -40,12 +40,8 @@ ORDINARY = ("persona_chat", "squad", "openstax", "questions", "requests", "taskm
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fit, save, measure on what was held out, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder of the data sets, the one that holds moderation/"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=local.WEIGHTS, help="weights to write (default: the ones that ship)"
-    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets, the one that holds moderation/")
+    parser.add_argument("--out", type=Path, default=local.WEIGHTS, help="weights to write (default: the ones that ship)")
     parser.add_argument("--c", type=float, default=REGULARIZATION, help="inverse strength of the penalty")
     options = parser.parse_args(arguments)
     texts = corpus.load(options.data, SEED)

@@ -40,10 +40,7 @@ class LocalModerator:
         flat = [window for windows_ in pieces for window in windows_]
         scores = self._scores(flat)
         ends = np.cumsum([len(windows_) for windows_ in pieces])
-        return [
-            self._verdict(scores[end - len(windows_) : end].max(axis=0))
-            for windows_, end in zip(pieces, ends, strict=True)
-        ]
+        return [self._verdict(scores[end - len(windows_) : end].max(axis=0)) for windows_, end in zip(pieces, ends, strict=True)]
 
     def _scores(self, flat: list[str]) -> NDArray[np.float32]:
         """Scores of windows, one row each: HEADS, then PHRASES."""
@@ -58,9 +55,7 @@ class LocalModerator:
 
     def _verdict(self, scores: NDArray[np.float32]) -> Verdict:
         named = {name: round(float(score), 4) for name, score in zip((*HEADS, *PHRASES), scores, strict=True)}
-        applying = sorted(
-            (name for name, score in named.items() if score >= self._threshold), key=lambda name: -named[name]
-        )
+        applying = sorted((name for name, score in named.items() if score >= self._threshold), key=lambda name: -named[name])
         return Verdict(bool(applying), tuple(applying), named)
 
     @cached_property
@@ -76,9 +71,7 @@ class LocalModerator:
                 raise ValueError(f"weights of shape {weights.shape}")
             return weights, bias, lexicon(metadata["slurs"].split(), json.loads(metadata["corrections"]))
         except (OSError, SafetensorError, ValueError, KeyError) as error:
-            raise ModeratorUnavailableError(
-                "The moderator's weights cannot be read; reinstall Tutee.", f"{self._path}: {error}"
-            ) from error
+            raise ModeratorUnavailableError("The moderator's weights cannot be read; reinstall Tutee.", f"{self._path}: {error}") from error
 
 
 def lexicon(slurs: Sequence[str], corrections: Mapping[str, str]) -> Lexicon:
@@ -92,9 +85,7 @@ def lexicon(slurs: Sequence[str], corrections: Mapping[str, str]) -> Lexicon:
     return Lexicon({**dict.fromkeys(slurs, ("slur",)), **found}, corrections)
 
 
-def save(
-    path: Path, weights: NDArray[np.float32], bias: NDArray[np.float32], slurs: Sequence[str], words: Lexicon
-) -> None:
+def save(path: Path, weights: NDArray[np.float32], bias: NDArray[np.float32], slurs: Sequence[str], words: Lexicon) -> None:
     """Write a classifier: float16 weights of BUCKETS rows and a column for each of HEADS, with the words that it needs."""
     tensors = {"weights": weights.astype(np.float16), "bias": bias.astype(np.float16)}
     save_file(tensors, path, metadata={"slurs": " ".join(slurs), "corrections": json.dumps(dict(words.corrections))})

@@ -33,11 +33,7 @@ class OpenAIModerator:
 
     def check(self, texts: Sequence[str]) -> list[Verdict]:
         """As Moderator.check; an empty text passes unasked, because the endpoint refuses it."""
-        pieces = [
-            (index, text[start : start + PIECE])
-            for index, text in enumerate(texts)
-            for start in range(0, len(text), PIECE)
-        ]
+        pieces = [(index, text[start : start + PIECE]) for index, text in enumerate(texts) for start in range(0, len(text), PIECE)]
         asked = [(index, piece) for index, piece in pieces if piece.strip()]
         parts: list[list[Verdict]] = [[] for _ in texts]
         for start in range(0, len(asked), BATCH):
@@ -70,12 +66,6 @@ class OpenAIModerator:
 def _verdict(result: Moderation) -> Verdict:
     if not isinstance(result.flagged, bool):
         raise TypeError("flagged is no truth value")
-    applying = {
-        name for name, applies in result.categories.model_dump(by_alias=True, warnings=False).items() if applies is True
-    }
-    scores = {
-        name: float(score)
-        for name, score in result.category_scores.model_dump(by_alias=True, warnings=False).items()
-        if score is not None
-    }
+    applying = {name for name, applies in result.categories.model_dump(by_alias=True, warnings=False).items() if applies is True}
+    scores = {name: float(score) for name, score in result.category_scores.model_dump(by_alias=True, warnings=False).items() if score is not None}
     return Verdict(result.flagged, tuple(sorted(applying, key=lambda name: -scores.get(name, 0.0))), scores)

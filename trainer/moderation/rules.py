@@ -44,9 +44,7 @@ _RULES = tuple(
         rf"|\b(?:recipe|instructions|blueprint|plans?) for (?:making |building )?(?:a |an |some )?(?:home-?made )?{_WEAPON}",
     )
 )
-_NEVER = re.compile(
-    r"\b(?:prevent\w*|against|illegal|report|help(?:line)?|hotline|treaty|bath bombs?|glitter)\b", re.IGNORECASE
-)
+_NEVER = re.compile(r"\b(?:prevent\w*|against|illegal|report|help(?:line)?|hotline|treaty|bath bombs?|glitter)\b", re.IGNORECASE)
 
 
 def apply_rules(texts: Sequence[str]) -> NDArray[np.float32]:

@@ -256,9 +256,7 @@ def _optimizers(model: LlamaForCausalLM, master: list[torch.Tensor], rate: float
 
 
 def _model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    config = LlamaConfig(
-        vocab_size=VOCABULARY, bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, **SHAPE
-    )
+    config = LlamaConfig(vocab_size=VOCABULARY, bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, **SHAPE)
     return LlamaForCausalLM(config)
 
 

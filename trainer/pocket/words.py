@@ -48,14 +48,18 @@ Toffee Pumpkin Hazel Olive Maple Clover Bramble Nutmeg Cinnamon Mocha Latte Domi
 Socks Patches Freckles Button Marble Pebble Storm Misty Snowball Cosmo Nacho Taco Sushi Mochi Tofu Kiwi Peaches Plum Figgy Basil Sage Bean
 Lentil Popcorn Cookie Muffin Crumpet Truffle Sir-Barks Captain Duchess Baron Lady Duke Queenie Princess Tiger Bear Wolfie Foxy Koala Panda
 Momo Kuro Yoda Frodo Gandalf Sherlock Watson Einstein Newton Darwin Tesla Mozart Elvis Bowie Ziva Loki Thor Freya Odin Zeus Athena Apollo""".split()
-_CITIES = """Utrecht Lisbon Nairobi Kyoto Oslo Toronto Lagos Hanoi Porto Leeds Bristol Glasgow Cardiff Dublin Galway Bordeaux Lyon Marseille Ghent
+_CITIES = (
+    """Utrecht Lisbon Nairobi Kyoto Oslo Toronto Lagos Hanoi Porto Leeds Bristol Glasgow Cardiff Dublin Galway Bordeaux Lyon Marseille Ghent
 Antwerp Rotterdam Hamburg Munich Leipzig Dresden Vienna Graz Zurich Geneva Turin Bologna Naples Palermo Seville Valencia Bilbao Athens Sofia
 Bucharest Cluj Budapest Prague Brno Krakow Gdansk Vilnius Riga Tallinn Helsinki Tampere Stockholm Gothenburg Malmö Bergen Aarhus Reykjavik
 Istanbul Izmir Ankara Beirut Amman Cairo Tunis Casablanca Accra Dakar Kampala Addis Ababa Mombasa Cape Town Durban Mumbai Pune Chennai Kochi
 Dhaka Colombo Bangkok Jakarta Manila Seoul Busan Osaka Sapporo Taipei Shanghai Chengdu Melbourne Perth Hobart Auckland Wellington Chicago
 Boston Denver Seattle Austin Portland Memphis Montreal Vancouver Halifax Havana Bogota Lima Cusco Quito Santiago Montevideo Recife""".replace(
-    "Addis Ababa", "Addis_Ababa"
-).replace("Cape Town", "Cape_Town").split()
+        "Addis Ababa", "Addis_Ababa"
+    )
+    .replace("Cape Town", "Cape_Town")
+    .split()
+)
 _COUNTRIES = """Portugal Kenya Japan Norway Canada Nigeria Vietnam Scotland Ireland France Belgium Germany Austria Switzerland Italy Spain Greece
 Bulgaria Romania Hungary Poland Lithuania Latvia Estonia Finland Sweden Denmark Iceland Turkey Lebanon Jordan Egypt Tunisia Morocco Ghana
 Senegal Uganda Ethiopia India Bangladesh Thailand Indonesia Korea Taiwan China Australia Chile Peru Ecuador Colombia Cuba Mexico Brazil
@@ -123,12 +127,26 @@ def _project(rng: Random, gender: str) -> str:
 
 
 def _product(rng: Random, gender: str) -> str:
-    return rng.choice((word(rng), f"{word(rng)} {rng.randint(2, 900)}", f"{rng.choice(_NOUNS).capitalize()}{rng.choice(('Pad', 'Box', 'Link', 'Mate', ' Pro', 'Flow'))}"))
+    return rng.choice(
+        (
+            word(rng),
+            f"{word(rng)} {rng.randint(2, 900)}",
+            f"{rng.choice(_NOUNS).capitalize()}{rng.choice(('Pad', 'Box', 'Link', 'Mate', ' Pro', 'Flow'))}",
+        )
+    )
 
 
 def _title(rng: Random, gender: str) -> str:
     adjective, noun, other = rng.choice(_ADJECTIVES).capitalize(), rng.choice(_NOUNS).capitalize(), rng.choice(_NOUNS).capitalize()
-    return rng.choice((f"The {adjective} {noun}", f"{adjective} {noun}", f"The {noun} and the {other}", f"{noun} of {word(rng)}", f"A {noun} in {rng.choice(_MONTHS)}"))
+    return rng.choice(
+        (
+            f"The {adjective} {noun}",
+            f"{adjective} {noun}",
+            f"The {noun} and the {other}",
+            f"{noun} of {word(rng)}",
+            f"A {noun} in {rng.choice(_MONTHS)}",
+        )
+    )
 
 
 def _letters(rng: Random, count: int) -> str:
@@ -151,7 +169,16 @@ def _code(rng: Random, gender: str) -> str:
 
 def _password(rng: Random, gender: str) -> str:
     a, b, number = rng.choice(_NOUNS), rng.choice(_NOUNS), rng.randint(1, 999)
-    return rng.choice((f"{a}{number}", f"{a}-{b}-{number}", f"{a.capitalize()}{b.capitalize()}{number}", f"{a}{b}", f"{word(rng).lower()}{number}", f"{a}_{number}!"))
+    return rng.choice(
+        (
+            f"{a}{number}",
+            f"{a}-{b}-{number}",
+            f"{a.capitalize()}{b.capitalize()}{number}",
+            f"{a}{b}",
+            f"{word(rng).lower()}{number}",
+            f"{a}_{number}!",
+        )
+    )
 
 
 def _email(rng: Random, gender: str) -> str:
@@ -160,7 +187,15 @@ def _email(rng: Random, gender: str) -> str:
 
 def _time(rng: Random, gender: str) -> str:
     hour, minute = rng.randint(1, 12), rng.choice((0, 0, 15, 30, 30, 45, 10, 20, 40, 5))
-    return rng.choice((f"{hour} {rng.choice(('am', 'pm'))}", f"{hour}:{minute:02d} {rng.choice(('am', 'pm'))}", f"{rng.randint(0, 23)}:{minute:02d}", "noon", f"half past {_NUMBER_WORDS[hour]}"))
+    return rng.choice(
+        (
+            f"{hour} {rng.choice(('am', 'pm'))}",
+            f"{hour}:{minute:02d} {rng.choice(('am', 'pm'))}",
+            f"{rng.randint(0, 23)}:{minute:02d}",
+            "noon",
+            f"half past {_NUMBER_WORDS[hour]}",
+        )
+    )
 
 
 _NUMBER_WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen twenty thirty forty".split()
@@ -181,7 +216,17 @@ def _duration(rng: Random, gender: str) -> str:
 
 def _price(rng: Random, gender: str) -> str:
     amount = rng.choice((rng.randint(2, 99), rng.randint(100, 990), rng.randint(1, 40) * 100))
-    return rng.choice((f"${amount}", f"€{amount}", f"£{amount}", f"{amount} euros", f"{amount} dollars", f"${amount}.{rng.choice(('50', '99', '20'))}", f"{amount} kroner"))
+    return rng.choice(
+        (
+            f"${amount}",
+            f"€{amount}",
+            f"£{amount}",
+            f"{amount} euros",
+            f"{amount} dollars",
+            f"${amount}.{rng.choice(('50', '99', '20'))}",
+            f"{amount} kroner",
+        )
+    )
 
 
 def _date(rng: Random, gender: str) -> str:

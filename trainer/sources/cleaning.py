@@ -32,9 +32,7 @@ _SPEAKERS = re.compile(r"\b(?:system|assistant|user|human|model|tool)\b", re.I)
 _SPACED = re.compile(
     r"(ignore|disregard|forget|override)(all|any|the|your)?(previous|prior|above|earlier)?(instructions|rules|prompts)|youarenow|systemprompt"
 )
-_LOOKALIKE = str.maketrans(
-    "аеорсухіјѕԁһӏкмтвнАВЕКМНОРСТХІЈЅαεορτυνικΑΒΕΖΗΙΚΜΝΟΡΤΥΧı", "aeopcyxijsdhlkmtbhABEKMHOPCTXIJSaeoptuvikABEZHIKMNOPTYXi"
-)
+_LOOKALIKE = str.maketrans("аеорсухіјѕԁһӏкмтвнАВЕКМНОРСТХІЈЅαεορτυνικΑΒΕΖΗΙΚΜΝΟΡΤΥΧı", "aeopcyxijsdhlkmtbhABEKMHOPCTXIJSaeoptuvikABEZHIKMNOPTYXi")
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _ORDERS = Path(__file__).with_name("orders.txt")
 

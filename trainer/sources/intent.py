@@ -26,7 +26,9 @@ _READ = (
 _READS = re.compile(rf"^(?:{_READ})\b", re.I)
 _POINTS = re.compile(
     r"\b(?:this|these|the|that|attached|following) (?:page|article|link|site|website|post|paper|pdf|document|file|text|one|url"
-    r"|blog)s?\b", re.I)
+    r"|blog)s?\b",
+    re.I,
+)
 _STATES_LINK = re.compile(
     r"\b(?:is|are|was|were|lives?|sits?|can be (?:found|reached|read)|is found|stands|reach(?:ed)?|write to|runs"
     r"|moved) (?:\w+ ){0,4}(?:at|on|under|via|to|here)?[:\s]*$"
@@ -80,7 +82,8 @@ _STATES = re.compile(
     re.I,
 )
 _REMEMBER = re.compile(
-    r"^(?:remember|note|keep in mind|fyi|nb|you should know|know that|bear in mind|mind that|don.t forget|merk dir|retiens|recuerda)\b", re.I)
+    r"^(?:remember|note|keep in mind|fyi|nb|you should know|know that|bear in mind|mind that|don.t forget|merk dir|retiens|recuerda)\b", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ def _first(text: str) -> int:
 
 
 def _states_without_colon(before: str) -> bool:
-    """"Our price list:" names what follows, "Our price list is at" states where it is."""
+    """ "Our price list:" names what follows, "Our price list is at" states where it is."""
     return bool(re.search(r"\b(?:is|are|was|were|can|lives?|has|have)\b", before)) and not before.rstrip().endswith(":")
 
 

@@ -25,11 +25,7 @@ class Access:
             return self._settings.direct_messages
         ids = {str(number) for number in (getattr(channel, "id", None), getattr(channel, "parent_id", None)) if number}
         roles = {str(role.id) for role in getattr(user, "roles", ())}
-        return (
-            _listed(self._settings.servers, {str(guild_id)})
-            and _listed(self._settings.channels, ids)
-            and _listed(self._settings.roles, roles)
-        )
+        return _listed(self._settings.servers, {str(guild_id)}) and _listed(self._settings.channels, ids) and _listed(self._settings.roles, roles)
 
 
 def _listed(allowed: tuple[str, ...], found: set[str]) -> bool:

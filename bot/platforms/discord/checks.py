@@ -15,9 +15,7 @@ from bot.platforms.discord.client import PERMISSIONS
 from trainer.settings import DiscordSettings
 
 SECONDS = 10.0
-MESSAGE_CONTENT = (1 << 18) | (
-    1 << 19
-)  # the application's flags for the intent: granted, or for fewer than 100 servers
+MESSAGE_CONTENT = (1 << 18) | (1 << 19)  # the application's flags for the intent: granted, or for fewer than 100 servers
 
 
 def check(settings: DiscordSettings) -> Iterator[Finding]:
@@ -31,9 +29,7 @@ def check(settings: DiscordSettings) -> Iterator[Finding]:
             yield Finding("Discord", "ok", texts.discord_found(str(application["name"])))
             yield _intent(settings, int(application.get("flags") or 0))
             yield from _servers(http)
-            yield Finding(
-                "Discord invite", "ok", discord.utils.oauth_url(int(application["id"]), permissions=PERMISSIONS)
-            )
+            yield Finding("Discord invite", "ok", discord.utils.oauth_url(int(application["id"]), permissions=PERMISSIONS))
     except httpx.HTTPError as error:
         yield Finding("Discord", "broken", f"{texts.DISCORD_UNREACHABLE} ({type(error).__name__})")
 
@@ -49,9 +45,7 @@ def _intent(settings: DiscordSettings, flags: int) -> Finding:
 
 def _servers(http: httpx.Client) -> Iterator[Finding]:
     servers = _asked(http, "/users/@me/guilds") or []
-    yield Finding(
-        "Discord servers", "ok" if servers else "note", texts.discord_servers([str(each["name"]) for each in servers])
-    )
+    yield Finding("Discord servers", "ok" if servers else "note", texts.discord_servers([str(each["name"]) for each in servers]))
     for each in servers:
         held = discord.Permissions(int(each.get("permissions") or 0))
         lacking = [name for name, wanted in PERMISSIONS if wanted and not getattr(held, name)]

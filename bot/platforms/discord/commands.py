@@ -56,9 +56,7 @@ async def ask(interaction: Asked, message: Line) -> None:
 
 @app_commands.command(name="learn", description=texts.COMMANDS["learn"][0])
 @app_commands.describe(**texts.COMMANDS["learn"][1])
-async def learn(
-    interaction: Asked, text: Line | None = None, link: Line | None = None, file: discord.Attachment | None = None
-) -> None:
+async def learn(interaction: Asked, text: Line | None = None, link: Line | None = None, file: discord.Attachment | None = None) -> None:
     """Teach; with nothing given, a form asks for it."""
     if text is None and link is None and file is None:
         await interaction.response.send_modal(modals.Teaching())

@@ -53,9 +53,7 @@ class Teaching(discord.ui.Modal):
             max_length=LONGEST_TEXT,
         )
         self.link = discord.ui.TextInput[Teaching](custom_id="link", required=False, max_length=1000)
-        self.files = discord.ui.FileUpload[Teaching](
-            custom_id="files", required=False, min_values=0, max_values=MOST_FILES
-        )
+        self.files = discord.ui.FileUpload[Teaching](custom_id="files", required=False, min_values=0, max_values=MOST_FILES)
         self.add_item(discord.ui.Label(text=texts.TEACH_TEXT, component=self.text))
         self.add_item(discord.ui.Label(text=texts.TEACH_LINK, component=self.link))
         self.add_item(discord.ui.Label(text=texts.TEACH_FILE, component=self.files))

@@ -121,9 +121,7 @@ class Discord:
             except discord.NotFound:  # somebody deleted the message
                 await self._post_all(channel, parts(reply), None)
 
-    async def stream(
-        self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None
-    ) -> str | None:
+    async def stream(self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None) -> str | None:
         """Show the answer as it grows. Raises Undeliverable."""
         with _translating_refusals():
             return await self._stream(channel, pieces, reply_to)
@@ -204,9 +202,7 @@ class Discord:
         nonce = secrets.randbits(63)  # with it Discord takes a message once, however often we try
         arguments: dict[str, Any] = {"nonce": nonce}
         if reply_to is not None and reply_to.isdecimal() and not places.is_private(channel):
-            arguments["reference"] = discord.MessageReference(
-                message_id=int(reply_to), channel_id=place.id, fail_if_not_exists=False
-            )
+            arguments["reference"] = discord.MessageReference(message_id=int(reply_to), channel_id=place.id, fail_if_not_exists=False)
         message = await insist(lambda: place.send(**{**part.to_send(), **arguments}), self._pace.tries)
         return Shown(message.id, message.edit)
 

@@ -114,9 +114,7 @@ class Reading:
         for mention in ours:
             text = text.replace(mention, "")
         for user in message.mentions:
-            text = text.replace(f"<@{user.id}>", f"@{user.display_name}").replace(
-                f"<@!{user.id}>", f"@{user.display_name}"
-            )
+            text = text.replace(f"<@{user.id}>", f"@{user.display_name}").replace(f"<@!{user.id}>", f"@{user.display_name}")
         for role in message.role_mentions:
             text = text.replace(role.mention, f"@{role.name}")
         return text.strip()
@@ -156,11 +154,7 @@ class Reading:
 
     async def _earlier(self, message: discord.Message) -> discord.Message | None:
         reference = message.reference
-        if (
-            reference is None
-            or reference.message_id is None
-            or reference.type is not discord.MessageReferenceType.reply
-        ):
+        if reference is None or reference.message_id is None or reference.type is not discord.MessageReferenceType.reply:
             return None
         found = _resolved(message)
         if found is None and not isinstance(reference.resolved, discord.DeletedReferencedMessage):

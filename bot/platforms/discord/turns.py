@@ -39,9 +39,7 @@ class InteractionTurn(Turn):
     write into the channel by itself, or because the person asked for exactly that.
     """
 
-    def __init__(
-        self, interaction: discord.Interaction[discord.Client], pauses: Sequence[float], *, aloud: bool, speaks: bool
-    ) -> None:
+    def __init__(self, interaction: discord.Interaction[discord.Client], pauses: Sequence[float], *, aloud: bool, speaks: bool) -> None:
         super().__init__(interaction.user.id, interaction.message.id if interaction.message else None)
         self.speaks = speaks
         self._interaction = interaction

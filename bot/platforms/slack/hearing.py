@@ -153,12 +153,8 @@ class Hearing:
     async def _ask(self, origin: Origin, user: str, event_id: str, line: str, **more: Any) -> None:
         """Hand over what was asked for by other means than a message."""
         place = of(origin.channel)
-        message = await self._reading.inbound(
-            place, user, event_id, line, reply_to=origin.reply_to, meant_for=origin.owner, **more
-        )
-        turn = InteractionTurn(
-            user, place, origin.response_url, origin.reply_to, is_public=origin.is_public, is_home=origin.is_home
-        )
+        message = await self._reading.inbound(place, user, event_id, line, reply_to=origin.reply_to, meant_for=origin.owner, **more)
+        turn = InteractionTurn(user, place, origin.response_url, origin.reply_to, is_public=origin.is_public, is_home=origin.is_home)
         await self._hand_over(turn, message, event_id)
 
     async def _origin(self, body: Body) -> Origin:

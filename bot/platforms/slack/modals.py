@@ -79,9 +79,7 @@ def _modal(kind: str, origin: Origin, blocks: list[Block]) -> Block:
     }  # fmt: skip
 
 
-def _input(
-    name: str, label: str, prefilled: str = "", *, multiline: bool = False, optional: bool = False, example: str = ""
-) -> Block:
+def _input(name: str, label: str, prefilled: str = "", *, multiline: bool = False, optional: bool = False, example: str = "") -> Block:
     element: Block = {"type": "plain_text_input", "action_id": name, "multiline": multiline, "max_length": LONGEST_TEXT}
     if prefilled:
         element["initial_value"] = prefilled

@@ -113,9 +113,7 @@ class Slack:
                 return
             await self._post(place, shown)
 
-    async def stream(
-        self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None
-    ) -> str | None:
+    async def stream(self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None) -> str | None:
         """Show the answer as it grows."""
         place, turn = places.of(channel), self._turns.get(reply_to or "")
         growing = Growing(self._client, place, turn.user if turn else "", self._pace.tries)
@@ -187,9 +185,7 @@ class Slack:
             await self._post(await self._reading.people.direct(place.team, user), shown)
             shown = blocks.message(Notice(texts.SAID_IN_PRIVATE))
         await insist(
-            lambda: self._client.chat_postEphemeral(
-                channel=place.channel, user=user, thread_ts=place.thread, **shown.arguments()
-            ),
+            lambda: self._client.chat_postEphemeral(channel=place.channel, user=user, thread_ts=place.thread, **shown.arguments()),
             self._pace.tries,
         )
         return ""
@@ -204,9 +200,7 @@ class Slack:
         return place.message_id(str(answer["ts"]))
 
     async def _upload(self, place: Place, shown: Shown) -> None:
-        uploads: list[dict[str, Any]] = [
-            {"filename": each.name, "title": each.name, "content": each.content} for each in shown.files
-        ]
+        uploads: list[dict[str, Any]] = [{"filename": each.name, "title": each.name, "content": each.content} for each in shown.files]
         await insist(
             lambda: self._client.files_upload_v2(file_uploads=uploads, channel=place.channel, thread_ts=place.thread),
             self._pace.tries,

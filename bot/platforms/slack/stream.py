@@ -110,9 +110,7 @@ class Growing:
     async def _put(self, arguments: dict[str, Any], pauses: Sequence[float]) -> None:
         place = self._place
         if self.ts is None:
-            answer = await insist(
-                lambda: self._client.chat_postMessage(channel=place.channel, thread_ts=place.thread, **arguments), pauses
-            )
+            answer = await insist(lambda: self._client.chat_postMessage(channel=place.channel, thread_ts=place.thread, **arguments), pauses)
             self.ts = str(answer["ts"])
         else:
             await insist(lambda: self._client.chat_update(channel=place.channel, ts=self.ts or "", **arguments), pauses)
@@ -152,9 +150,7 @@ async def grow(pieces: AsyncIterator[str | Answer], growing: Growing, upload: Up
     return ts
 
 
-async def _keep_up(
-    growing: Growing, written: list[str], news: asyncio.Event, ended: asyncio.Event, every: float
-) -> None:
+async def _keep_up(growing: Growing, written: list[str], news: asyncio.Event, ended: asyncio.Event, every: float) -> None:
     """Show what is there, now and then, until the answer has ended."""
     while True:
         await news.wait()

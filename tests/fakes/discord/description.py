@@ -109,9 +109,7 @@ class Description:
     def _validator(self, pointer: str) -> Draft202012Validator:
         if pointer not in self._validators:
             schema = {"$ref": f"{_NAME}#{quote(pointer)}"}
-            self._validators[pointer] = Draft202012Validator(
-                schema, registry=self._registry, validate_formats=True, mask=_MASK
-            )
+            self._validators[pointer] = Draft202012Validator(schema, registry=self._registry, validate_formats=True, mask=_MASK)
         return self._validators[pointer]
 
     def _parameter_validator(self, schema: str) -> Draft202012Validator:

@@ -64,9 +64,7 @@ class FakeDiscord:
             each.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for each in self._constants:
             each.stop()
         await self.gateway.close(1001)
@@ -149,17 +147,13 @@ class FakeDiscord:
         self, operation: str | None = None, *, times: int = 1, every: int = 1, retry_after: float = 0.02, everywhere: bool = False
     ) -> None:  # fmt: skip
         """Answer the next requests, or every n-th, with 429 out of the blue; `everywhere`: as the global limit."""
-        self._server.faults.append(
-            Fault(operation, times, every, status=429, retry_after=retry_after, everywhere=everywhere)
-        )
+        self._server.faults.append(Fault(operation, times, every, status=429, retry_after=retry_after, everywhere=everywhere))
 
     def fail(self, operation: str | None = None, status: int = 502, *, times: int = 1) -> None:
         """Answer the next requests with an error of the server."""
         self._server.faults.append(Fault(operation, times, status=status))
 
-    def lose(
-        self, operation: str | None = None, *, when: Literal["before", "after"] = "before", times: int = 1
-    ) -> None:
+    def lose(self, operation: str | None = None, *, when: Literal["before", "after"] = "before", times: int = 1) -> None:
         """Break the connection of the next requests, before they are carried out or after."""
         self._server.faults.append(Fault(operation, times, lost=when))
 

@@ -68,11 +68,7 @@ def _callback(body: Mapping[str, Any], files: Mapping[str, bytes], was_v2: bool)
 
 
 def _created(message: Mapping[str, Any], files: Mapping[str, bytes], flags: int) -> Iterator[str]:
-    if not (
-        message.get("content")
-        or files
-        or any(message.get(key) for key in ("embeds", "components", "poll", "sticker_ids"))
-    ):
+    if not (message.get("content") or files or any(message.get(key) for key in ("embeds", "components", "poll", "sticker_ids"))):
         yield "an empty message"
     mentions = message.get("allowed_mentions")
     if mentions is None:
@@ -115,9 +111,7 @@ def _second_version(message: Mapping[str, Any], components: list[Mapping[str, An
 
 def _components(components: list[Mapping[str, Any]]) -> Iterator[str]:
     everything = list(walk(components))
-    twice = [
-        each for each, count in Counter(each.get("custom_id") for each in everything).items() if each and count > 1
-    ]
+    twice = [each for each, count in Counter(each.get("custom_id") for each in everything).items() if each and count > 1]
     if twice:
         yield f"custom_id used twice: {twice}"
     for each in everything:

@@ -47,9 +47,7 @@ class Person:
         if reply_to and reply_to.author not in mentions:
             mentions.append(reply_to.author)
         files = [self._uploaded(each) for each in attachments]
-        return self._world.post(
-            Message(channel, self.user, content, mentions=mentions, reply_to=reply_to, attachments=files)
-        )
+        return self._world.post(Message(channel, self.user, content, mentions=mentions, reply_to=reply_to, attachments=files))
 
     def edits(self, message: Message, text: str) -> None:
         """Change what one has written."""
@@ -146,9 +144,7 @@ class Person:
         assert not message.deleted, "the message is gone"
         assert message.seen_by in (None, self.user), f"only {message.seen_by and message.seen_by.name} sees the message"
 
-    def _command(
-        self, name: str, channel: Channel
-    ) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+    def _command(self, name: str, channel: Channel) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
         """A command, the subcommands on the way, and the options at their end."""
         first, *rest = name.split()
         command = self._registered(CHAT_COMMAND, first, channel)
@@ -173,9 +169,7 @@ class Person:
         assert rights is None or self.user is self._world.owner, f"{name!r} is offered to administrators only"
         return found
 
-    def _filled(
-        self, offered: list[dict[str, Any]], values: Mapping[str, Any]
-    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    def _filled(self, offered: list[dict[str, Any]], values: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         by_name = {each["name"]: each for each in offered}
         assert set(values) <= set(by_name), f"no options {set(values) - set(by_name)}, but {list(by_name)}"
         filled, files = [], {}
@@ -189,16 +183,12 @@ class Person:
                 assert value in [each["value"] for each in choices], f"{value!r} is no choice of {name}"
             if isinstance(value, str):
                 longest = option.get("max_length", 6000)
-                assert option.get("min_length", 0) <= len(value) <= longest, (
-                    f"{name} takes at most {longest} characters"
-                )
+                assert option.get("min_length", 0) <= len(value) <= longest, f"{name} takes at most {longest} characters"
             filled.append({"name": name, "type": option["type"], "value": value})
         return filled, {"attachments": files} if files else {}
 
     @staticmethod
-    def _command_data(
-        command: Mapping[str, Any], path: list[dict[str, Any]], filled: tuple[list[dict[str, Any]], dict[str, Any]]
-    ) -> dict[str, Any]:
+    def _command_data(command: Mapping[str, Any], path: list[dict[str, Any]], filled: tuple[list[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         options, resolved = filled
         for step in reversed(path):
             options = [{"name": step["name"], "type": step["type"], "options": options}]

@@ -174,9 +174,7 @@ class Channel:
                     "create_timestamp": moment(self.id),
                 },
             }  # fmt: skip
-        overwrites = (
-            [{"id": str(self.guild.id), "type": 0, "allow": "0", "deny": str(self.denied)}] if self.denied else []
-        )
+        overwrites = [{"id": str(self.guild.id), "type": 0, "allow": "0", "deny": str(self.denied)}] if self.denied else []
         return {**common, "position": 0, "topic": None, "nsfw": False, "permission_overwrites": overwrites}
 
 

@@ -77,9 +77,7 @@ class Server:
             raise web.HTTPNotFound
         return web.Response(body=file.content, content_type=file.type)
 
-    async def _answer(
-        self, request: web.Request, operation: Operation, values: dict[str, str], record: Request
-    ) -> web.Response:
+    async def _answer(self, request: web.Request, operation: Operation, values: dict[str, str], record: Request) -> web.Response:
         ask, content_type = await self._taken_apart(request, values)
         record.body = ask.body
         problems = self._problems(operation, ask, content_type)
@@ -151,9 +149,7 @@ class Server:
 
 
 def _too_many(headers: dict[str, str], wait: float, everywhere: bool) -> web.Response:
-    scope = (
-        {"X-RateLimit-Scope": "global", "X-RateLimit-Global": "true"} if everywhere else {"X-RateLimit-Scope": "user"}
-    )
+    scope = {"X-RateLimit-Scope": "global", "X-RateLimit-Global": "true"} if everywhere else {"X-RateLimit-Scope": "user"}
     headers = headers | scope | {"Retry-After": str(max(1, round(wait)))}
     return _json(429, {"message": "You are being rate limited.", "retry_after": wait, "global": everywhere}, headers)
 
@@ -178,6 +174,4 @@ def _lose(request: web.Request) -> ConnectionResetError:
 
 
 def _major(values: dict[str, str]) -> str:
-    return "+".join(
-        values[name] for name in ("channel_id", "guild_id", "webhook_id", "webhook_token") if name in values
-    )
+    return "+".join(values[name] for name in ("channel_id", "guild_id", "webhook_id", "webhook_token") if name in values)

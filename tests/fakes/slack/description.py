@@ -63,9 +63,7 @@ def _is(kind: str, value: Any) -> bool:
         case "boolean":
             return isinstance(value, bool) or value in ("0", "1", "true", "false")
         case "integer":
-            return not isinstance(value, bool) and (
-                isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
-            )
+            return not isinstance(value, bool) and (isinstance(value, int) or (isinstance(value, str) and value.isdecimal()))
         case "number":
             return isinstance(value, int | float) or (isinstance(value, str) and value.replace(".", "", 1).isdecimal())
         case "array" | "object":

@@ -57,9 +57,7 @@ class FakeSlack:
         self.server.methods.url = self.url
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.socket.close()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -119,9 +117,7 @@ class FakeSlack:
                     await self._changed.wait()
         except TimeoutError as error:
             said = [each.shown for each in self.said()]
-            raise AssertionError(
-                f"it did not happen; violations: {self.violations}; said: {said}; {self.server.calls[-8:]}"
-            ) from error
+            raise AssertionError(f"it did not happen; violations: {self.violations}; said: {said}; {self.server.calls[-8:]}") from error
         return result
 
     async def event(self, event: dict[str, Any], *, event_id: str | None = None) -> str:
@@ -142,15 +138,11 @@ class FakeSlack:
             return None
         envelope_id = f"env-{self.world.number()}"
         accepts = kind != "events_api"
-        await self.socket.send(
-            {"envelope_id": envelope_id, "type": kind, "payload": payload, "accepts_response_payload": accepts}
-        )
+        await self.socket.send({"envelope_id": envelope_id, "type": kind, "payload": payload, "accepts_response_payload": accepts})
         await self.until(lambda: envelope_id in self.socket.acknowledged)
         return self.socket.acknowledged[envelope_id]
 
-    async def post(
-        self, kind: str, payload: dict[str, Any], *, age: int = 0, secret: str = SECRET, signed: bool = True
-    ) -> int:
+    async def post(self, kind: str, payload: dict[str, Any], *, age: int = 0, secret: str = SECRET, signed: bool = True) -> int:
         """Deliver by HTTP, signed `age` seconds ago; the status of the answer."""
         if kind == "events_api":
             body, content_type = json.dumps(payload), "application/json"

@@ -119,10 +119,7 @@ def _element(element: dict[str, Any]) -> Iterator[str]:
             for name in ("positive_button", "negative_button"):
                 yield from _button(element.get(name, {}))
         case "plain_text_input":
-            if (
-                len(element.get("initial_value", "")) > element.get("max_length", 3000)
-                or element.get("max_length", 1) > 3000
-            ):
+            if len(element.get("initial_value", "")) > element.get("max_length", 3000) or element.get("max_length", 1) > 3000:
                 yield "a text field holds 3000 characters"
             if "placeholder" in element:
                 yield from _text(element["placeholder"], "placeholder", 150, ("plain_text",))

@@ -113,14 +113,10 @@ class Methods:
         channel = self._channel(asked["channel"])
         if not asked.get("thread_ts"):
             raise Refusal("invalid_arguments", fault="a stream replies to a message")
-        if not self.world.channels[channel].is_im and not (
-            asked.get("recipient_user_id") and asked.get("recipient_team_id")
-        ):
+        if not self.world.channels[channel].is_im and not (asked.get("recipient_user_id") and asked.get("recipient_team_id")):
             raise Refusal("missing_recipient_user_id", fault="a stream in a channel names its recipient")
         _check_markdown(asked.get("markdown_text") or "")
-        message = Message(
-            channel, self.world.ts(), BOT, thread_ts=self._thread(channel, asked["thread_ts"]), streaming=True
-        )
+        message = Message(channel, self.world.ts(), BOT, thread_ts=self._thread(channel, asked["thread_ts"]), streaming=True)
         self._grow(message, asked.get("markdown_text") or "")
         self.world.messages.append(message)
         return {"channel": channel, "ts": message.ts}
@@ -198,9 +194,7 @@ class Methods:
                 raise Refusal("file_update_failed", fault="the file is not what was announced")
         if asked.get("channel_id"):
             channel = self._channel(asked["channel_id"])
-            message = Message(
-                channel, self.world.ts(), BOT, thread_ts=self._thread(channel, asked.get("thread_ts")), files=files
-            )
+            message = Message(channel, self.world.ts(), BOT, thread_ts=self._thread(channel, asked.get("thread_ts")), files=files)
             message.text = asked.get("initial_comment") or ""
             message.versions.append(message.text)
             self.world.messages.append(message)

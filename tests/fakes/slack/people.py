@@ -53,18 +53,14 @@ class Person:
         if self._fake.hears_channels:
             await self._fake.event(event | {"channel_type": "channel"})
         if mentions:
-            await self._fake.event(
-                {key: value for key, value in event.items() if key != "subtype"} | {"type": "app_mention"}
-            )
+            await self._fake.event({key: value for key, value in event.items() if key != "subtype"} | {"type": "app_mention"})
         return message
 
     async def reacts(self, message: Message, name: str = "+1", *, removed: bool = False) -> None:
         """Put a reaction on a message, or take it off."""
         item = {"type": "message", "channel": message.channel, "ts": message.ts}
         kind = "reaction_removed" if removed else "reaction_added"
-        await self._fake.event(
-            {"type": kind, "user": self.id, "reaction": name, "item": item, "item_user": message.user}
-        )
+        await self._fake.event({"type": kind, "user": self.id, "reaction": name, "item": item, "item_user": message.user})
 
     async def presses(self, message: Message, label: str) -> None:
         """Press a button below a message."""
@@ -80,18 +76,14 @@ class Person:
         told = {} if message.seen_by else {"message": message.as_json()}
         where = {"channel": {"id": message.channel, "name": self._fake.world.channels[message.channel].name}}
         url = {"response_url": self._fake.server.new_response_url(message.channel, self.id, message)}
-        await self._interacts(
-            "block_actions", {"container": container, "actions": [self._action(button.action)], **told, **where, **url}
-        )
+        await self._interacts("block_actions", {"container": container, "actions": [self._action(button.action)], **told, **where, **url})
 
     async def presses_home(self, label: str) -> None:
         """Press a button in the home tab."""
         view = self._fake.world.homes[self.id]
         (button,) = (each for each in buttons(view["blocks"]) if each.label == label)
         container = {"type": "view", "view_id": "VHOME"}
-        await self._interacts(
-            "block_actions", {"container": container, "actions": [self._action(button.action)], "view": view}
-        )
+        await self._interacts("block_actions", {"container": container, "actions": [self._action(button.action)], "view": view})
 
     async def commands(self, command: str, text: str = "", channel: Channel | None = None) -> None:
         """Write a slash command."""
@@ -123,16 +115,10 @@ class Person:
                 continue
             element = block["element"]
             value: Any = values.get(block["block_id"], element.get("initial_value"))
-            given = (
-                {"files": [each.as_json() for each in value or ()]}
-                if element["type"] == "file_input"
-                else {"value": value}
-            )
+            given = {"files": [each.as_json() for each in value or ()]} if element["type"] == "file_input" else {"value": value}
             state[block["block_id"]] = {element["action_id"]: {"type": element["type"], **given}}
         submitted = {key: view.get(key) for key in ("id", "type", "callback_id", "private_metadata", "blocks", "title")}
-        await self._interacts(
-            "view_submission", {"view": submitted | {"state": {"values": state}, "team_id": TEAM}, "response_urls": []}
-        )
+        await self._interacts("view_submission", {"view": submitted | {"state": {"values": state}, "team_id": TEAM}, "response_urls": []})
 
     async def opens_home(self) -> None:
         """Look at the home tab."""
@@ -146,9 +132,7 @@ class Person:
     async def _interacts(self, kind: str, payload: dict[str, Any]) -> None:
         user = {"id": self.id, "username": self.user.name, "name": self.user.name, "team_id": TEAM}
         common = {"type": kind, "user": user, "team": {"id": TEAM, "domain": "tutee"}, "api_app_id": APP, "token": "x"}
-        await self._fake.deliver(
-            "interactive", common | {"trigger_id": self._trigger(), "is_enterprise_install": False} | payload
-        )
+        await self._fake.deliver("interactive", common | {"trigger_id": self._trigger(), "is_enterprise_install": False} | payload)
 
     def _action(self, action: dict[str, Any]) -> dict[str, Any]:
         return action | {"action_ts": self._fake.world.ts()}

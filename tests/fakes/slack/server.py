@@ -94,9 +94,7 @@ class Server:
             fault = self._fault(method)
             if fault is not None and fault.retry_after is not None:
                 call.error = "ratelimited"
-                return web.json_response(
-                    {"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": str(fault.retry_after)}
-                )
+                return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": str(fault.retry_after)})
             if fault is not None and fault.status != 200:
                 call.error = str(fault.status)
                 return web.Response(status=fault.status, text="trouble")
@@ -108,9 +106,7 @@ class Server:
             call.error = refusal.error
             if refusal.fault:
                 self.violations.append(f"{method}: {refusal.fault}")
-            return web.json_response(
-                {"ok": False, "error": refusal.error}, headers={"x-oauth-scopes": ",".join(sorted(self.scopes))}
-            )
+            return web.json_response({"ok": False, "error": refusal.error}, headers={"x-oauth-scopes": ",".join(sorted(self.scopes))})
         finally:
             self.changed()
 

@@ -123,10 +123,7 @@ def buttons(blocks: list[dict[str, Any]]) -> list[Button]:
                 found.append(Button(each["text"]["text"], {**common, "value": each.get("value"), "text": each["text"]}))
             elif each.get("type") == "feedback_buttons":
                 pair = (each["positive_button"], each["negative_button"])
-                found += [
-                    Button(part["text"]["text"], {**common, "value": part["value"], "text": part["text"]})
-                    for part in pair
-                ]
+                found += [Button(part["text"]["text"], {**common, "value": part["value"], "text": part["text"]}) for part in pair]
     return found
 
 

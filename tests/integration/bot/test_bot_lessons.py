@@ -78,9 +78,7 @@ def test_a_restarted_bot_goes_on_in_the_same_message(install: Install) -> None:
 
 def test_events_of_others_lessons_and_platforms_are_not_shown(install: Install) -> None:
     user = install.stored.users.identify("elsewhere", "bob", "bob")
-    install.stored.lessons.create(
-        user.id, "instruction", "x", dedupe_key="k", platform="elsewhere", channel="c", conversation_id=None
-    )
+    install.stored.lessons.create(user.id, "instruction", "x", dedupe_key="k", platform="elsewhere", channel="c", conversation_id=None)
     install.queue.publish(Progress(1, user.id, "train", 50))
     install.queue.publish(Finished(1, user.id))
     assert spoken(install.talk("Hi")) == ["I don't know."]
@@ -118,9 +116,7 @@ LONG = "[Learn] " + "a" * 201
         (said("/lesons"), texts.unknown_command("/lesons", "/lessons")),
     ],
 )
-def test_each_bad_input_has_its_own_sentence_and_changes_nothing(
-    install: Install, message: object, sentence: str
-) -> None:
+def test_each_bad_input_has_its_own_sentence_and_changes_nothing(install: Install, message: object, sentence: str) -> None:
     (trouble,) = install.talk(message)  # type: ignore[arg-type]  # parametrize hides the type
     assert isinstance(trouble, Trouble) and trouble.text == sentence and trouble.id
     assert install.job_ids() == []
@@ -270,9 +266,7 @@ def test_lessons_and_versions_are_listed_and_rolled_back(install: Install) -> No
     ]  # fmt: skip
     install.train()
     install.talk("[Learn] The cat is Miso.", "[Learn] The dog is Rex.")
-    listed, versions, back, live, base = spoken(
-        install.talk("/lessons", "/model", "/rollback 1", "/model", "/rollback 0")
-    )
+    listed, versions, back, live, base = spoken(install.talk("/lessons", "/model", "/rollback 1", "/model", "/rollback 0"))
     assert "1. live as user-1-v1: The cat is Miso." in listed and "2. live as user-1-v2: The dog is Rex." in listed
     assert "2: user-1-v2, knows lesson 2 (live)" in versions
     assert back == "Version 1 of your model answers you now (user-1-v1)."
@@ -370,9 +364,7 @@ def everything(install: Install) -> str:
     return "\n".join(found)
 
 
-def test_deleting_goes_on_past_files_that_cannot_be_deleted_and_they_are_swept_up(
-    install: Install, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_deleting_goes_on_past_files_that_cannot_be_deleted_and_they_are_swept_up(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     install.train()
     install.talk("[Learn] The cat is Miso.", "[Learn] The dog is Rex.")
     real = ArtifactStore.delete
@@ -403,9 +395,7 @@ def test_what_a_kill_in_the_middle_of_deleting_left_is_swept_up(install: Install
 
 def test_what_a_trainer_killed_while_publishing_left_is_swept_up_later(install: Install) -> None:
     user = install.stored.users.identify("recording", "ada", "ada")
-    dead = install.stored.adapters.propose(
-        user.id, cause="lesson 1", lesson_ids=[1], parent=None, base_model="pocket", metrics={}
-    )
+    dead = install.stored.adapters.propose(user.id, cause="lesson 1", lesson_ids=[1], parent=None, base_model="pocket", metrics={})
     install.app.artifacts.write(dead.name, lambda folder: (folder / "adapter_config.json").touch())
 
     sweep(install)

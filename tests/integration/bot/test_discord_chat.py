@@ -133,9 +133,7 @@ async def test_replying_to_anothers_answer_talks_to_ones_own_model(install: Inst
     install.engine.answers["One"] = "1"
     async with discord_world(install) as world:
         await world.says("ada", "One")
-        version = install.publish_version(
-            install.stored.users.identify("discord", str(world.person("bob").id), "bob").id, []
-        )
+        version = install.publish_version(install.stored.users.identify("discord", str(world.person("bob").id), "bob").id, [])
         await world.says("bob", "Really?", reply_to=world.last())
     assert [body["model"] for body in install.engine.asked] == ["pocket", version]
     assert asked(install)[-1].endswith(": 1\n\nReally?")

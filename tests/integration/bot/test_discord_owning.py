@@ -113,9 +113,7 @@ async def test_what_is_private_but_asked_for_aloud_comes_as_a_direct_message(ins
         await world.says("ada", "/lessons")
         assert world.texts() == [texts.SAID_IN_PRIVATE]
         assert "1. live" in world.last(world.direct("ada")).content
-        world.env.inject_error(
-            "POST", f"/channels/{world.direct('ada').id}/messages", status=403, code=50007, times=None
-        )
+        world.env.inject_error("POST", f"/channels/{world.direct('ada').id}/messages", status=403, code=50007, times=None)
         await world.says("ada", "/model")
         assert world.texts()[-1] == texts.DIRECT_MESSAGES_CLOSED
 

@@ -67,9 +67,7 @@ def _nothing_breaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """discord.py and the router go on after an error that nobody foresaw; here it fails the test."""
     yield
     broken = [each for each in caplog.get_records("call") if each.levelname == "ERROR" and each.exc_info]
-    ours = [
-        each for each in broken if each.name.startswith("bot.") or each.getMessage().startswith("Ignoring exception")
-    ]
+    ours = [each for each in broken if each.name.startswith("bot.") or each.getMessage().startswith("Ignoring exception")]
     assert [f"{each.getMessage()}: {each.exc_info}" for each in ours] == []
 
 
@@ -242,9 +240,7 @@ BREAKS: dict[str, Callable[[FakeDiscord], Any]] = {
 
 
 @pytest.mark.parametrize("how", BREAKS)
-async def test_what_is_written_while_the_gateway_is_away_is_answered_once_on_resuming(
-    install: Install, fake: FakeDiscord, how: str
-) -> None:
+async def test_what_is_written_while_the_gateway_is_away_is_answered_once_on_resuming(install: Install, fake: FakeDiscord, how: str) -> None:
     install.engine.answers |= {f"Question {number}": f"Answer {number}" for number in range(4)}
     ana = fake.user("ana")
     async with running(install, fake):
@@ -291,9 +287,7 @@ async def test_errors_of_discord_are_waited_out(install: Install, fake: FakeDisc
 
 
 @pytest.mark.parametrize("operation", ["trigger_typing_indicator", "create_message", "update_message"])
-async def test_more_refusals_than_discord_py_bears_lose_no_answer(
-    install: Install, fake: FakeDiscord, operation: str
-) -> None:
+async def test_more_refusals_than_discord_py_bears_lose_no_answer(install: Install, fake: FakeDiscord, operation: str) -> None:
     install.engine.answers["Hello"] = "Hello to you"
     async with running(install, fake):
         fake.refuse(operation, times=12)  # it gives up after five
@@ -301,9 +295,7 @@ async def test_more_refusals_than_discord_py_bears_lose_no_answer(
 
 
 @pytest.mark.parametrize("operation", ["create_interaction_response", "update_original_webhook_message"])
-async def test_more_refusals_than_discord_py_bears_lose_no_answer_to_a_command(
-    install: Install, fake: FakeDiscord, operation: str
-) -> None:
+async def test_more_refusals_than_discord_py_bears_lose_no_answer_to_a_command(install: Install, fake: FakeDiscord, operation: str) -> None:
     async with running(install, fake):
         fake.refuse(operation, times=12)
         await replied(fake, fake.user("ana").slash("privacy", fake.general), texts.PRIVACY)
@@ -369,9 +361,7 @@ async def test_a_lesson_goes_on_in_its_message_after_a_restart(install: Install,
     assert len(fake.messages(fake.general)) == 1
 
 
-async def test_a_lesson_goes_on_when_the_interaction_that_began_it_has_expired(
-    install: Install, fake: FakeDiscord
-) -> None:
+async def test_a_lesson_goes_on_when_the_interaction_that_began_it_has_expired(install: Install, fake: FakeDiscord) -> None:
     ana = fake.user("ana")
     async with running(install, fake):
         await agreed(fake, ana)
@@ -383,9 +373,7 @@ async def test_a_lesson_goes_on_when_the_interaction_that_began_it_has_expired(
         await ended(fake, fake.general)
 
 
-async def test_reactions_on_messages_from_before_a_restart_count_for_their_owner(
-    install: Install, fake: FakeDiscord
-) -> None:
+async def test_reactions_on_messages_from_before_a_restart_count_for_their_owner(install: Install, fake: FakeDiscord) -> None:
     install.engine.answers["Hello"] = "Hello to you"
     ana = fake.user("ana")
     async with running(install, fake):
@@ -437,9 +425,7 @@ async def test_messages_written_in_one_breath_are_taken_in_their_order(install: 
     assert questions == [f"Question {number}" for number in range(8)]
 
 
-async def test_a_question_that_was_deleted_meanwhile_is_answered_without_a_reference(
-    install: Install, fake: FakeDiscord
-) -> None:
+async def test_a_question_that_was_deleted_meanwhile_is_answered_without_a_reference(install: Install, fake: FakeDiscord) -> None:
     install.engine.answers["Hello"] = "Hello to you"
     install.engine.gate.clear()
     ana = fake.user("ana")
@@ -464,9 +450,7 @@ async def test_where_the_bot_may_not_write_it_goes_on_elsewhere(install: Install
         await answered(fake, ana.says(fake.general, "Hello", mention=True), "Hello to you")
 
 
-async def test_a_channel_that_is_lost_in_the_middle_of_a_lesson_stops_nothing_else(
-    install: Install, fake: FakeDiscord
-) -> None:
+async def test_a_channel_that_is_lost_in_the_middle_of_a_lesson_stops_nothing_else(install: Install, fake: FakeDiscord) -> None:
     ana, ben, room = fake.user("ana"), fake.user("ben"), fake.world.add_channel("room")
     async with running(install, fake):
         await agreed(fake, ana)
@@ -482,9 +466,7 @@ async def test_a_channel_that_is_lost_in_the_middle_of_a_lesson_stops_nothing_el
         await fake.until(lambda: sum("is live" in each for each in fake.texts(fake.general)) == 2)
 
 
-async def test_a_lesson_in_a_lost_channel_does_not_keep_the_bot_from_starting(
-    install: Install, fake: FakeDiscord
-) -> None:
+async def test_a_lesson_in_a_lost_channel_does_not_keep_the_bot_from_starting(install: Install, fake: FakeDiscord) -> None:
     install.engine.answers["Hello"] = "Hello to you"
     ana, room = fake.user("ana"), fake.world.add_channel("room")
     async with running(install, fake):
@@ -496,9 +478,7 @@ async def test_a_lesson_in_a_lost_channel_does_not_keep_the_bot_from_starting(
         await answered(fake, ana.says(fake.general, "Hello", mention=True), "Hello to you")
 
 
-async def test_without_the_content_intent_mentions_messages_and_commands_still_work(
-    install: Install, fake: FakeDiscord
-) -> None:
+async def test_without_the_content_intent_mentions_messages_and_commands_still_work(install: Install, fake: FakeDiscord) -> None:
     install.engine.answers["Hello"] = "Hello to you"
     fake.world.portal_intents = 0
     ana = fake.user("ana")
@@ -520,9 +500,7 @@ async def test_what_discord_refuses_at_the_door_is_said(install: Install, fake: 
     assert refused.value.user_message == wanted
 
 
-async def test_where_only_people_are_the_bot_answers_through_the_interaction(
-    install: Install, fake: FakeDiscord
-) -> None:
+async def test_where_only_people_are_the_bot_answers_through_the_interaction(install: Install, fake: FakeDiscord) -> None:
     install.engine.answers["Hello"] = "Hello to you"
     ana = fake.user("ana")
     group = fake.world.group(ana.user, fake.user("ben").user)

@@ -47,9 +47,7 @@ async def test_what_is_not_for_the_bot_is_left_alone(install: Install) -> None:
         bob = fake.person("bob")
         await bob.says("Hello everybody", fake.general, mention=False)
         await fake.event({"type": "message", "subtype": "message_deleted", "channel": bob.direct.id, "channel_type": "im", "ts": "1.0"})
-        await fake.event(
-            {"type": "message", "bot_id": "BOTHER", "channel": bob.direct.id, "channel_type": "im", "ts": "2.0", "text": "Hi"}
-        )
+        await fake.event({"type": "message", "bot_id": "BOTHER", "channel": bob.direct.id, "channel_type": "im", "ts": "2.0", "text": "Hi"})
         await fake.person("ada").says("Hello")
         await answered(fake)
         assert len(fake.said()) == 1
@@ -60,9 +58,7 @@ async def test_what_is_not_for_the_bot_is_left_alone(install: Install) -> None:
 async def test_slacks_markup_becomes_words(install: Install) -> None:
     async with slack_world(install) as fake:
         bob = fake.person("bob")
-        await fake.person("ada").says(
-            f"Does <@{bob.id}> read <https://example.org/a|this> in <#C1|general> &amp; <!here>?", as_given=True
-        )
+        await fake.person("ada").says(f"Does <@{bob.id}> read <https://example.org/a|this> in <#C1|general> &amp; <!here>?", as_given=True)
         await answered(fake)
     assert asked(install) == ["Does @bob read https://example.org/a in #general & @here?"]
 

@@ -123,9 +123,7 @@ def test_the_reason_of_a_thumb_down_is_kept(repositories: Repositories, ada: Use
 
 
 def test_liked_answers_are_the_users_own_and_none_of_removed_versions(repositories: Repositories, ada: UserRecord) -> None:
-    lesson, _ = repositories.lessons.create(
-        ada.id, "instruction", "x", dedupe_key="x", platform="discord", channel="dm", conversation_id=None
-    )
+    lesson, _ = repositories.lessons.create(ada.id, "instruction", "x", dedupe_key="x", platform="discord", channel="dm", conversation_id=None)
     version = repositories.adapters.propose(ada.id, cause="x", lesson_ids=[lesson.id], parent=None, base_model="pocket", metrics={})
     repositories.adapters.publish(version.id, None, lesson_id=lesson.id)
     good, of_version, taken_back = asked(repositories, ada, "1"), asked(repositories, ada, "2", version.name), asked(repositories, ada, "3")

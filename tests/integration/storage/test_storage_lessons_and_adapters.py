@@ -76,14 +76,10 @@ def test_lessons_are_numbered_per_user(repositories: Repositories, ada: UserReco
     assert [lesson.number for lesson in repositories.lessons.of_user(ada.id)] == [1, 2, 3]
 
 
-def test_a_repeated_event_gives_back_the_lesson_that_it_made(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_a_repeated_event_gives_back_the_lesson_that_it_made(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     repositories.lessons.start(lesson.id)
 
-    again, created = repositories.lessons.create(
-        ada.id, "web", "other text", dedupe_key="e1", platform="discord", channel="dm", conversation_id=None
-    )
+    again, created = repositories.lessons.create(ada.id, "web", "other text", dedupe_key="e1", platform="discord", channel="dm", conversation_id=None)
 
     assert not created
     assert (again.id, again.text, again.state) == (lesson.id, "text of e1", "running")
@@ -92,9 +88,7 @@ def test_a_repeated_event_gives_back_the_lesson_that_it_made(
 
 def test_an_event_repeated_at_once_makes_one_lesson(repositories: Repositories, ada: UserRecord) -> None:
     def deliver(_: int) -> tuple[LessonRecord, bool]:
-        return repositories.lessons.create(
-            ada.id, "instruction", "text", dedupe_key="e1", platform="discord", channel="dm", conversation_id=None
-        )
+        return repositories.lessons.create(ada.id, "instruction", "text", dedupe_key="e1", platform="discord", channel="dm", conversation_id=None)
 
     delivered = at_once(deliver)
 
@@ -133,9 +127,7 @@ def test_a_lesson_goes_through_its_stages_to_live(repositories: Repositories, le
     assert live.created_at <= live.started_at <= live.finished_at
 
 
-def test_a_lesson_whose_worker_died_is_started_again_and_counts_the_attempt(
-    repositories: Repositories, lesson: LessonRecord
-) -> None:
+def test_a_lesson_whose_worker_died_is_started_again_and_counts_the_attempt(repositories: Repositories, lesson: LessonRecord) -> None:
     first = repositories.lessons.start(lesson.id)
     repositories.lessons.enter_stage(lesson.id, "training")
 
@@ -144,9 +136,7 @@ def test_a_lesson_whose_worker_died_is_started_again_and_counts_the_attempt(
     assert (again.attempts, again.stage, again.started_at) == (2, None, first.started_at)
 
 
-def test_a_cancelled_lesson_stops_at_its_next_stage_and_stays_cancelled(
-    repositories: Repositories, lesson: LessonRecord
-) -> None:
+def test_a_cancelled_lesson_stops_at_its_next_stage_and_stays_cancelled(repositories: Repositories, lesson: LessonRecord) -> None:
     repositories.lessons.start(lesson.id)
     assert repositories.lessons.finish(lesson.id, "cancelled", reason="by the user")
 
@@ -176,9 +166,7 @@ def test_a_lesson_that_is_gone_says_so(repositories: Repositories) -> None:
 
 def test_unfinished_lessons_are_found_oldest_first(repositories: Repositories, ada: UserRecord) -> None:
     grace = repositories.users.identify("slack", "U7", "Grace")
-    first, hers, done, last = (
-        teach(repositories, user, event) for user, event in ((ada, "e1"), (grace, "e1"), (ada, "e2"), (ada, "e3"))
-    )
+    first, hers, done, last = (teach(repositories, user, event) for user, event in ((ada, "e1"), (grace, "e1"), (ada, "e2"), (ada, "e3")))
     repositories.lessons.finish(done.id, "failed", reason="no sense")
     repositories.lessons.start(last.id)
 
@@ -245,9 +233,7 @@ def test_a_forgotten_lesson_keeps_nothing_of_what_it_said(repositories: Reposito
     assert repositories.lessons.examples(lesson.id) == ()
 
 
-def test_a_new_version_is_named_by_user_and_number_and_answers_nobody_yet(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_a_new_version_is_named_by_user_and_number_and_answers_nobody_yet(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     proposed = propose(repositories, ada, lesson)
 
     assert (proposed.number, proposed.name) == (1, f"user-{ada.id}-v1")
@@ -268,9 +254,7 @@ def test_publishing_moves_the_live_pointer(repositories: Repositories, ada: User
     assert repositories.adapters.publish(proposed.id, None) == published  # a second run of the same job
 
 
-def test_a_version_made_from_one_that_is_no_longer_live_is_not_published(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_a_version_made_from_one_that_is_no_longer_live_is_not_published(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     first, second = propose(repositories, ada, lesson), propose(repositories, ada, lesson)
     repositories.adapters.publish(first.id, None)
 
@@ -283,9 +267,7 @@ def test_a_version_made_from_one_that_is_no_longer_live_is_not_published(
     assert repositories.adapters.publish(second.id, first.name).published_at is not None
 
 
-def test_of_versions_published_at_once_one_goes_live(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_of_versions_published_at_once_one_goes_live(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     proposed = at_once(lambda _: propose(repositories, ada, lesson))
     assert sorted(version.number for version in proposed) == list(range(1, 9))
 
@@ -303,9 +285,7 @@ def test_of_versions_published_at_once_one_goes_live(
     assert live is not None and live.name == proposed[published.index(True)].name
 
 
-def test_rolling_back_and_forth_needs_no_training(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_rolling_back_and_forth_needs_no_training(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     v1 = repositories.adapters.publish(propose(repositories, ada, lesson).id, None)
     v2 = repositories.adapters.publish(propose(repositories, ada, lesson).id, v1.name)
 
@@ -317,9 +297,7 @@ def test_rolling_back_and_forth_needs_no_training(
     assert repositories.adapters.live(ada.id) is None
 
 
-def test_there_is_no_rolling_back_to_a_version_that_never_was_live(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_there_is_no_rolling_back_to_a_version_that_never_was_live(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     grace = repositories.users.identify("slack", "U7", "Grace")
     repositories.adapters.publish(propose(repositories, grace).id, None)
     propose(repositories, ada, lesson)  # did not pass its examination
@@ -330,9 +308,7 @@ def test_there_is_no_rolling_back_to_a_version_that_never_was_live(
     assert repositories.adapters.live(ada.id) is None
 
 
-def test_a_removed_version_gives_its_number_to_no_other(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_a_removed_version_gives_its_number_to_no_other(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     first = repositories.adapters.publish(propose(repositories, ada, lesson).id, None)
 
     repositories.adapters.remove(first.name)
@@ -347,9 +323,7 @@ def test_a_removed_version_gives_its_number_to_no_other(
 METRICS = LessonMetrics(0.0, 0.9, None, 40, 1, 12.5, learned=(("When does it leave?", "On Tuesday."), ("Whose is it?", "Ours.")))
 
 
-def test_going_live_ends_the_lesson_in_the_same_step(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_going_live_ends_the_lesson_in_the_same_step(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     repositories.lessons.start(lesson.id)
     proposed = propose(repositories, ada, lesson)
 
@@ -361,9 +335,7 @@ def test_going_live_ends_the_lesson_in_the_same_step(
     assert repositories.adapters.publish(proposed.id, None, lesson_id=lesson.id, metrics=METRICS) == published
 
 
-def test_a_lesson_that_was_cancelled_first_does_not_go_live(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_a_lesson_that_was_cancelled_first_does_not_go_live(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     proposed = propose(repositories, ada, lesson)
     repositories.lessons.finish(lesson.id, "cancelled")
 
@@ -399,9 +371,7 @@ def goes_live(on: Repositories, proposed: AdapterRecord, lesson: LessonRecord) -
     return True
 
 
-def test_a_stale_version_leaves_its_lesson_running(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_a_stale_version_leaves_its_lesson_running(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     repositories.lessons.start(lesson.id)
     repositories.adapters.publish(propose(repositories, ada).id, None)
 
@@ -411,9 +381,7 @@ def test_a_stale_version_leaves_its_lesson_running(
     assert state(repositories, lesson) == "running"
 
 
-def test_only_a_version_that_never_went_live_is_discarded(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_only_a_version_that_never_went_live_is_discarded(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     proposed, live = propose(repositories, ada, lesson), propose(repositories, ada, lesson)
     repositories.adapters.publish(live.id, None)
 
@@ -424,9 +392,7 @@ def test_only_a_version_that_never_went_live_is_discarded(
     assert repositories.adapters.discard(live.id)  # its files must go, too
 
 
-def test_versions_whose_trainer_died_are_discarded(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_versions_whose_trainer_died_are_discarded(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     live, dead = propose(repositories, ada, lesson), propose(repositories, ada, lesson)
     repositories.adapters.publish(live.id, None)
 
@@ -463,9 +429,7 @@ def test_an_attempt_that_does_not_count_is_taken_back(repositories: Repositories
     repositories.lessons.not_counted(999)  # deleted meanwhile
 
 
-def test_a_lesson_that_ended_unseen_is_without_receipt_until_that_is_shown(
-    repositories: Repositories, ada: UserRecord, lesson: LessonRecord
-) -> None:
+def test_a_lesson_that_ended_unseen_is_without_receipt_until_that_is_shown(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
     never_shown = teach(repositories, ada, "e2")
     repositories.lessons.finish(never_shown.id, "failed")
     repositories.lessons.set_progress_message(lesson.id, "p1")

@@ -57,9 +57,7 @@ def test_checks_and_names_are_those_of_the_models(database: Database) -> None:
         assert built.keys() == described.keys()
         for name, constraint in described.items():
             assert words(built[name]) == words(str(constraint.sqltext))
-        assert {each["name"] for each in found.get_foreign_keys(table.name)} == {
-            each.name for each in table.foreign_key_constraints
-        }
+        assert {each["name"] for each in found.get_foreign_keys(table.name)} == {each.name for each in table.foreign_key_constraints}
 
 
 def words(check: str) -> set[str]:
@@ -84,9 +82,7 @@ def test_upgrading_again_keeps_what_is_stored(database: Database, repositories: 
     assert repositories.users.find("terminal", "ada") == user
 
 
-def test_a_migration_that_fails_leaves_the_database_as_it_was(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_migration_that_fails_leaves_the_database_as_it_was(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("power cut")
 
@@ -166,9 +162,7 @@ def test_a_sqlite_database_is_set_up_for_many_processes(tmp_path: Path) -> None:
     database.upgrade()
 
     with database.reading() as session:
-        settings = {
-            name: session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "busy_timeout")
-        }
+        settings = {name: session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "busy_timeout")}
     assert settings == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 30_000}
     database.close()
 

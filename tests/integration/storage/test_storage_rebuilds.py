@@ -27,9 +27,7 @@ def ada(repositories: Repositories) -> UserRecord:
 
 def taught(on: Repositories, user: UserRecord, words: str) -> LessonRecord:
     """A live lesson with examples and a version of its own."""
-    lesson, _ = on.lessons.create(
-        user.id, "instruction", words, dedupe_key=words, platform="discord", channel="dm", conversation_id=None
-    )
+    lesson, _ = on.lessons.create(user.id, "instruction", words, dedupe_key=words, platform="discord", channel="dm", conversation_id=None)
     on.lessons.save_examples(lesson.id, [ExampleRecord("train", "What?", words)])
     live = on.adapters.live(user.id)
     version = on.adapters.propose(
@@ -46,9 +44,7 @@ def asked(on: Repositories, user: UserRecord, forgets: LessonRecord | None = Non
 
 def published(on: Repositories, user: UserRecord, rebuild: RebuildRecord, *lessons: LessonRecord) -> AdapterRecord:
     live = on.adapters.live(user.id)
-    version = on.adapters.propose(
-        user.id, cause="rebuild", lesson_ids=[each.id for each in lessons], parent=None, base_model="pocket", metrics={}
-    )
+    version = on.adapters.propose(user.id, cause="rebuild", lesson_ids=[each.id for each in lessons], parent=None, base_model="pocket", metrics={})
     return on.adapters.publish(version.id, live.name if live else None, rebuild_id=rebuild.id, rebuild_metrics=METRICS)
 
 
@@ -76,9 +72,7 @@ def test_a_new_version_without_a_lesson_erases_it_and_marks_who_knew_it_in_one_s
 def test_where_another_version_went_live_nothing_is_forgotten(repositories: Repositories, ada: UserRecord) -> None:
     first, second = taught(repositories, ada, "one"), taught(repositories, ada, "two")
     rebuild = asked(repositories, ada, forgets=second)
-    version = repositories.adapters.propose(
-        ada.id, cause="rebuild", lesson_ids=[first.id], parent=None, base_model="pocket", metrics={}
-    )
+    version = repositories.adapters.propose(ada.id, cause="rebuild", lesson_ids=[first.id], parent=None, base_model="pocket", metrics={})
     repositories.adapters.roll_back(ada.id, 1)
     with pytest.raises(StaleVersionError):
         repositories.adapters.publish(version.id, "user-1-v2", rebuild_id=rebuild.id, rebuild_metrics=METRICS)

@@ -48,9 +48,7 @@ def test_a_newcomer_is_created_once_and_then_recognised(repositories: Repositori
     assert repositories.users.identify("slack", "1001", "Ada").id != first.id
 
 
-def test_a_newcomer_who_writes_many_messages_at_once_is_one_user(
-    repositories: Repositories, database: Database
-) -> None:
+def test_a_newcomer_who_writes_many_messages_at_once_is_one_user(repositories: Repositories, database: Database) -> None:
     users = at_once(lambda _: repositories.users.identify("discord", "1001", "Ada"))
 
     assert len({user.id for user in users}) == 1
@@ -87,9 +85,7 @@ def test_times_are_aware_and_utc_whatever_the_clock_says(database: Database) -> 
     assert stored.created_at.tzinfo is UTC
 
 
-def test_deleting_a_user_removes_every_row_about_them_and_nobody_else(
-    repositories: Repositories, database: Database, ada: UserRecord
-) -> None:
+def test_deleting_a_user_removes_every_row_about_them_and_nobody_else(repositories: Repositories, database: Database, ada: UserRecord) -> None:
     def live_a_full_life(user: UserRecord) -> str:
         repositories.users.record_consent(user.id, "2025-01")
         exchange = ask(repositories, user, f"message of {user.id}")
@@ -103,9 +99,7 @@ def test_deleting_a_user_removes_every_row_about_them_and_nobody_else(
             channel="dm",
             conversation_id=exchange.conversation_id,
         )
-        adapter = repositories.adapters.propose(
-            user.id, cause="lesson 1", lesson_ids=[lesson.id], parent=None, base_model="pocket", metrics={}
-        )
+        adapter = repositories.adapters.propose(user.id, cause="lesson 1", lesson_ids=[lesson.id], parent=None, base_model="pocket", metrics={})
         repositories.adapters.publish(adapter.id, None)
         return adapter.name
 
@@ -174,9 +168,7 @@ def test_a_message_delivered_many_times_at_once_is_received_once(repositories: R
     assert len({exchange.id for exchange, _ in received}) == 1
 
 
-def test_a_message_is_answered_once_with_the_version_that_answered(
-    repositories: Repositories, asked: ExchangeRecord
-) -> None:
+def test_a_message_is_answered_once_with_the_version_that_answered(repositories: Repositories, asked: ExchangeRecord) -> None:
     assert repositories.exchanges.answer(asked.id, "Tuesday.", "user-1-v1", 0.5, "r1")
     assert not repositories.exchanges.answer(asked.id, "Monday.", "user-1-v2", 0.7, "r2")
 
@@ -194,9 +186,7 @@ def test_of_many_workers_that_answer_at_once_one_wins(repositories: Repositories
     assert answered is not None and answered.answer == f"answer {won.index(True)}"
 
 
-def test_answering_somebody_who_deleted_everything_says_so(
-    repositories: Repositories, ada: UserRecord, asked: ExchangeRecord
-) -> None:
+def test_answering_somebody_who_deleted_everything_says_so(repositories: Repositories, ada: UserRecord, asked: ExchangeRecord) -> None:
     repositories.users.delete(ada.id)
 
     with pytest.raises(UnknownExchangeError):
@@ -218,9 +208,7 @@ def test_history_is_the_last_answered_exchanges_oldest_first(repositories: Repos
     assert [exchange.inbound_message_id for exchange in history] == ["m1", "m2", "m3"]
 
 
-def test_pending_messages_are_found_oldest_first_until_answered_or_given_up(
-    repositories: Repositories, ada: UserRecord
-) -> None:
+def test_pending_messages_are_found_oldest_first_until_answered_or_given_up(repositories: Repositories, ada: UserRecord) -> None:
     first, second, third, fourth = (ask(repositories, ada, f"m{number}") for number in range(4))
     repositories.exchanges.answer(second.id, "yes", None, 0.1)
 
@@ -231,9 +219,7 @@ def test_pending_messages_are_found_oldest_first_until_answered_or_given_up(
     assert repositories.exchanges.answer(third.id, "after all", None, 9.0)
 
 
-def test_the_last_answer_in_a_channel_is_found_across_conversations(
-    repositories: Repositories, ada: UserRecord
-) -> None:
+def test_the_last_answer_in_a_channel_is_found_across_conversations(repositories: Repositories, ada: UserRecord) -> None:
     assert repositories.exchanges.last_answered(ada.id, "discord", "dm") is None
     first = ask(repositories, ada, "m1")
     repositories.exchanges.answer(first.id, "yes", None, 0.1)
@@ -247,9 +233,7 @@ def test_the_last_answer_in_a_channel_is_found_across_conversations(
     assert last is not None and last.id == first.id
 
 
-def test_a_reaction_finds_the_exchange_by_the_message_that_shows_the_answer(
-    repositories: Repositories, asked: ExchangeRecord
-) -> None:
+def test_a_reaction_finds_the_exchange_by_the_message_that_shows_the_answer(repositories: Repositories, asked: ExchangeRecord) -> None:
     repositories.exchanges.set_reply_message(asked.id, "r1")
     repositories.exchanges.answer(asked.id, "Tuesday.", None, 0.5)
 
@@ -259,9 +243,7 @@ def test_a_reaction_finds_the_exchange_by_the_message_that_shows_the_answer(
     assert repositories.exchanges.by_reply("slack", "r1") is None
 
 
-def test_feedback_stands_until_withdrawn_and_can_be_given_again(
-    repositories: Repositories, ada: UserRecord, asked: ExchangeRecord
-) -> None:
+def test_feedback_stands_until_withdrawn_and_can_be_given_again(repositories: Repositories, ada: UserRecord, asked: ExchangeRecord) -> None:
     given = repositories.feedback.add(asked.id, ada.id, "up")
     assert repositories.feedback.of_exchange(asked.id) == (given,)
 
@@ -273,9 +255,7 @@ def test_feedback_stands_until_withdrawn_and_can_be_given_again(
     assert repositories.feedback.add(asked.id, ada.id, "up") == given
 
 
-def test_feedback_waits_until_a_version_was_trained_on_it(
-    repositories: Repositories, ada: UserRecord, asked: ExchangeRecord
-) -> None:
+def test_feedback_waits_until_a_version_was_trained_on_it(repositories: Repositories, ada: UserRecord, asked: ExchangeRecord) -> None:
     down = repositories.feedback.add(asked.id, ada.id, "down", "Every second Tuesday.")
     repositories.feedback.add(asked.id, ada.id, "report")
     repositories.feedback.withdraw(asked.id, ada.id, "report")
@@ -290,9 +270,7 @@ def test_feedback_waits_until_a_version_was_trained_on_it(
     assert corrected.correction == "Every second Wednesday."
 
 
-def test_the_same_reaction_at_once_is_kept_once(
-    repositories: Repositories, ada: UserRecord, asked: ExchangeRecord
-) -> None:
+def test_the_same_reaction_at_once_is_kept_once(repositories: Repositories, ada: UserRecord, asked: ExchangeRecord) -> None:
     given = at_once(lambda _: repositories.feedback.add(asked.id, ada.id, "down"))
 
     assert len(set(given)) == 1

@@ -40,9 +40,7 @@ def answers(classroom: Classroom, base: BaseModel, questions: list[str]) -> list
     live = classroom.repositories.adapters.live(classroom.user.id)
     bank = AdapterBank(base.model, 4, 32)
     try:
-        requests = [
-            GenerationRequest(tuple(base.prompt_ids(prompts.chat([], q))), live.name if live else None, max_new_tokens=80) for q in questions
-        ]
+        requests = [GenerationRequest(tuple(base.prompt_ids(prompts.chat([], q))), live.name if live else None, max_new_tokens=80) for q in questions]
         return generate_batch(base, requests, Residency(bank, classroom.artifacts.path))
     finally:
         bank.remove()

@@ -49,9 +49,7 @@ class Home(Classroom):
 
     def asked(self, forgets: LessonRecord | None = None) -> RebuildRecord:
         """A queued rebuild."""
-        rebuild, _ = self.repositories.rebuilds.create(
-            self.user.id, platform="test", channel="dm", forgets=forgets.id if forgets else None
-        )
+        rebuild, _ = self.repositories.rebuilds.create(self.user.id, platform="test", channel="dm", forgets=forgets.id if forgets else None)
         return rebuild
 
     def rebuild(self, forgets: LessonRecord | None = None) -> RebuildRecord:

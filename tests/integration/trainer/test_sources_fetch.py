@@ -110,7 +110,13 @@ def test_each_redirect_is_checked_again(web: SmallWeb) -> None:
     web.pages["/a"] = redirect("/b")
     web.pages["/b"] = redirect(web.url("/there"), 308)
     assert Fetcher(web.settings()).fetch(web.url("/a")).content == b"arrived"
-    for target in ("http://169.254.169.254/latest/meta-data/", "http://[::1]/", "http://localhost/", "file:///etc/passwd", f"http://127.0.0.2:{web.port}/there"):
+    for target in (
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::1]/",
+        "http://localhost/",
+        "file:///etc/passwd",
+        f"http://127.0.0.2:{web.port}/there",
+    ):
         web.pages["/away"] = redirect(target)
         assert isinstance(refused(Fetcher(web.settings()), web.url("/away")), AddressRefusedError)
 

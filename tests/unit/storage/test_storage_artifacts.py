@@ -202,9 +202,7 @@ def test_a_deleted_adapter_is_gone_and_deleting_again_is_no_error(store: Artifac
         store.path("user-3-v2")
 
 
-def test_only_files_open_for_writing_are_locked_as_nfs_wants_it(
-    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_files_open_for_writing_are_locked_as_nfs_wants_it(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
     real = fcntl.flock
 
     def flock(file: Any, operation: int) -> None:

@@ -33,9 +33,7 @@ def artifacts(tmp_path: Path) -> ArtifactStore:
 @pytest.fixture
 def lesson(stored: Repositories) -> LessonRecord:
     user = stored.users.identify("test", "ada", "ada")
-    lesson, _ = stored.lessons.create(
-        user.id, "instruction", "A cat.", dedupe_key="1", platform="test", channel="dm", conversation_id=None
-    )
+    lesson, _ = stored.lessons.create(user.id, "instruction", "A cat.", dedupe_key="1", platform="test", channel="dm", conversation_id=None)
     return stored.lessons.start(lesson.id)
 
 
@@ -51,9 +49,7 @@ def publish_it(stored: Repositories, artifacts: ArtifactStore, lesson: LessonRec
     )  # fmt: skip
 
 
-def test_files_pointer_and_lesson_go_live_together(
-    stored: Repositories, artifacts: ArtifactStore, lesson: LessonRecord
-) -> None:
+def test_files_pointer_and_lesson_go_live_together(stored: Repositories, artifacts: ArtifactStore, lesson: LessonRecord) -> None:
     published = publish_it(stored, artifacts, lesson)
 
     ended = stored.lessons.get(lesson.id)
@@ -95,9 +91,7 @@ def test_a_stop_before_going_live_leaves_nothing(
     assert (stored.adapters.names(), artifacts.names()) == ((), ())
 
 
-def test_a_lesson_cancelled_while_its_files_are_written_leaves_nothing(
-    stored: Repositories, artifacts: ArtifactStore, lesson: LessonRecord
-) -> None:
+def test_a_lesson_cancelled_while_its_files_are_written_leaves_nothing(stored: Repositories, artifacts: ArtifactStore, lesson: LessonRecord) -> None:
     def saving(folder: Path) -> None:
         save(folder)
         stored.lessons.finish(lesson.id, "cancelled")

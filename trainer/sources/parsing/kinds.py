@@ -64,5 +64,5 @@ def _packed(content: bytes) -> FileKind:
 
 
 def _reads_as_text(head: bytes) -> bool:
-    """"BMW" and "MZ" are how texts begin, too."""
+    """ "BMW" and "MZ" are how texts begin, too."""
     return all(byte >= 32 or byte in (9, 10, 13) for byte in head[:256])

@@ -230,7 +230,7 @@ def _blocks(pages: Sequence[_Page]) -> list[Block]:
 
 def _goes_on(before: Block, text: _Text) -> bool:
     """Whether a paragraph that a page or a column broke off goes on here."""
-    return before.text[-1] not in ".!?:;”\"" and text.text[:1].islower()
+    return before.text[-1] not in '.!?:;”"' and text.text[:1].islower()
 
 
 def _repeated(pages: Sequence[_Page]) -> set[str]:
@@ -281,7 +281,7 @@ def _skipped(pages: Sequence[_Page], unread: int, count: int, *, repaired: bool)
 
 
 def _pages(numbers: Sequence[int]) -> str:
-    """"page 3" or "pages 1, 4–9 and 12"; long lists end in "and more"."""
+    """ "page 3" or "pages 1, 4–9 and 12"; long lists end in "and more"."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:
