@@ -14,6 +14,7 @@ from random import Random
 import torch
 from torch.nn import functional
 
+from trainer.attention import use_short_attention
 from trainer.lora import Lora
 from trainer.model import BaseModel, turn_end
 from trainer.prompts import Messages
@@ -54,6 +55,7 @@ class Trainer:
 
     def __init__(self, base: BaseModel, settings: LessonSettings, parent: Path | None, samples: Sequence[Sample]) -> None:
         self._base, self._settings, self._parent = base, settings, parent
+        use_short_attention(base.model)
         self._encoded = self._encode(samples)
 
     def __enter__(self) -> Trainer:

@@ -22,6 +22,7 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from trainer import prompts
+from trainer.attention import use_short_attention
 from trainer.pocket.curriculum import Chat, Curriculum
 from trainer.pocket.tokenizer import END, PAD, ROLES, train
 
@@ -109,6 +110,7 @@ def _worker(rank: int, options: argparse.Namespace, store: Path) -> None:
             for optimizer, saved in zip(optimizers, torch.load(state, weights_only=True), strict=True):
                 optimizer.load_state_dict(saved)
     _copy(master, model)
+    use_short_attention(model)
     schedule = Schedule(options.tokens)
     batches = _batches(curriculum, tokenizer, MICRO_TOKENS)
     parts = max(1, options.batch_tokens // MICRO_TOKENS // options.processes)

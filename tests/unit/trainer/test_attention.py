@@ -1,0 +1,50 @@
+"""Attention for short sequences gives what PyTorch's own gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from trainer.attention import LONGEST, NAME, use_short_attention
+
+
+@pytest.fixture
+def model() -> LlamaForCausalLM:
+    torch.manual_seed(1)
+    config = LlamaConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48)
+    return LlamaForCausalLM(config)
+
+
+@pytest.mark.parametrize("length", [1, 7, LONGEST + 1])
+def test_logits_and_gradients_are_those_of_the_fused_kernel(model: LlamaForCausalLM, length: int) -> None:
+    ids = torch.randint(64, (3, length))
+
+    def outcome() -> tuple[torch.Tensor, list[torch.Tensor]]:
+        model.zero_grad()
+        logits = model(input_ids=ids).logits
+        logits.square().mean().backward()
+        return logits.detach(), [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    logits, gradients = outcome()
+    use_short_attention(model)
+    assert model.config._attn_implementation == NAME
+    own_logits, own_gradients = outcome()
+    torch.testing.assert_close(own_logits, logits)
+    torch.testing.assert_close(own_gradients, gradients)
+
+
+def test_padding_on_the_left_and_a_cache_still_work(model: LlamaForCausalLM) -> None:
+    ids, mask = torch.randint(64, (2, 6)), torch.tensor([[0, 0, 1, 1, 1, 1], [1] * 6])
+
+    settings: dict[str, Any] = {"attention_mask": mask, "max_new_tokens": 8, "do_sample": False, "pad_token_id": 0}
+
+    def generated() -> object:
+        generate: Any = model.generate  # its types name every kind of output
+        return generate(ids, **settings).tolist()
+
+    before = generated()
+    use_short_attention(model)
+    assert generated() == before
