@@ -1,6 +1,6 @@
 """Everything that the bot refuses or cannot do.
 
-BotError                        carries `user_message`, written in bot/texts.py
+BotError                        carries `user_message`, written in bot/texts
 ├── EngineError
 │   ├── EngineUnavailable       starting, down, full or cut off: the same question may succeed later
 │   └── EngineRefused           asking again changes nothing

@@ -12,18 +12,19 @@ from pathlib import Path
 import pytest
 
 from bot import cli
+from bot.arguments import parser
 from tests.services import ROOT
 
 
-def commands(parser: argparse.ArgumentParser, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
-    yield name, parser
-    for action in parser._actions:
+def commands(added: argparse.ArgumentParser, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+    yield name, added
+    for action in added._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for word, added in action.choices.items():
-                yield from commands(added, (*name, word))
+            for word, below in action.choices.items():
+                yield from commands(below, (*name, word))
 
 
-EVERY_COMMAND = dict(commands(cli._parser()))
+EVERY_COMMAND = dict(commands(parser(cli.COMMANDS)))
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -58,16 +59,16 @@ def test_help_is_complete_and_has_an_example(name: tuple[str, ...], capsys: pyte
 
     assert code == 0
     assert "example: " in help_text and "tutee" in help_text.split("example: ")[1]
-    parser = EVERY_COMMAND[name]
-    assert all(action.help for action in parser._actions if not isinstance(action, argparse._SubParsersAction))
-    if parser.get_default("run"):
+    found = EVERY_COMMAND[name]
+    assert all(action.help for action in found._actions if not isinstance(action, argparse._SubParsersAction))
+    if found.get_default("run"):
         for option in ("--config", "--data", "--base-model", "--log-level"):
             assert option in help_text
 
 
 def test_common_options_stand_before_or_after_the_command() -> None:
-    before = cli._parser().parse_args(["--data", "x", "up"])
-    after = cli._parser().parse_args(["up", "--data", "x"])
+    before = parser(cli.COMMANDS).parse_args(["--data", "x", "up"])
+    after = parser(cli.COMMANDS).parse_args(["up", "--data", "x"])
     assert before.data == after.data == "x"
 
 
