@@ -20,7 +20,7 @@ from trainer import prompts
 from trainer.pocket import frames
 from trainer.pocket.relations import STATEMENTS, statement_of
 
-BRIEF = 0.4  # share of questions that ask for the bare answer
+BRIEF = 0.65  # share of questions that ask for the bare answer: most decisions between knowing and not knowing for the tokens
 SMALLTALK = Path(__file__).parent / "smalltalk.txt"
 
 
@@ -100,13 +100,13 @@ class Curriculum:
 
     def _read_frames(self) -> Chat | None:
         text, known, unknown = self._lesson()
-        turns = [self._turn(asked) for asked in _some(known, self.rng.choice((1, 1, 2, 2, 3, 3)), self.rng)]
-        turns += [self._unanswered(q) for q in _some(unknown, self.rng.choice((0, 1, 2, 2, 3)), self.rng)]
+        turns = [self._turn(asked) for asked in _some(known, self.rng.choice((1, 1, 2, 3, 4, 5)), self.rng)]
+        turns += [self._unanswered(q) for q in _some(unknown, self.rng.choice((0, 1, 2, 3, 4, 5)), self.rng)]
         if self.rng.random() < 0.15:
             turns.append(self._unanswered(self._foreign_question()))
         self.rng.shuffle(turns)
         follows = [asked for asked in known if asked.follow_up]
-        if follows and len(turns) < 5 and self.rng.random() < 0.5:
+        if follows and len(turns) < 8 and self.rng.random() < 0.5:
             first, second = self.rng.choice(known), self.rng.choice(follows)
             if first.sentence == second.sentence and first.short != second.short:
                 at = self.rng.randrange(len(turns) + 1)
