@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.tutee-installed
+EMULATE := tests/emulate/node_modules/.package-lock.json
 
 .PHONY: setup run test lint bench docs clean
 .DEFAULT_GOAL := setup
@@ -22,16 +23,21 @@ lint: setup  ## style, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint  ## every check and every test
+test: lint $(EMULATE)  ## every check and every test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+$(EMULATE): tests/emulate/package-lock.json
+	@if command -v npm > /dev/null; then npm ci --prefix tests/emulate --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	else echo "npm is missing: the tests against the independent Slack server are skipped"; fi || true
 
 bench: setup  ## speed, side by side with the alternatives that are installed
 	$(BIN)/tutee bench engine
 	$(BIN)/tutee bench training
 	$(BIN)/tutee bench jobs
 
-docs: setup  ## the picture of a conversation in the README, from a real one
+docs: setup  ## the picture of a conversation in the README, from a real one, and what people see on Discord
 	$(BIN)/python docs/render_conversation.py
+	$(BIN)/python -m docs.render_discord
 
 clean:  ## what the checks leave behind; not .venv and not anybody's data
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -169,10 +169,23 @@ def _add_eval(parser: Parser, command: _Command, run: Run) -> None:
             help="what to compare (default: ours,sft,context,base)",
         )
         each.add_argument("--seed", type=int, metavar="N", help="of everything random (default: lesson.seed of the configuration)")
+        each.add_argument("--plot", type=Path, metavar="OUT.png", help="draw them there (.png, .svg or .pdf)")
+    corrections = command(
+        kinds,
+        "corrections",
+        run,
+        "Correct wrong answers, then ask again, in the same words and in others.",
+        "tutee eval corrections --cases corrections.jsonl --limit 3",
+    )
+    corrections.add_argument(
+        "--cases", type=Path, required=True, metavar="FILE", help="a JSON object per line: lesson, kept, question, correction, answer, paraphrases"
+    )
+    corrections.add_argument("--limit", type=int, metavar="N", help="only the first N cases")
+    corrections.add_argument("--seed", type=int, metavar="N", help="of everything random (default: lesson.seed of the configuration)")
     moderation = command(kinds, "moderation", run, "Moderate labelled texts.", "tutee eval moderation --texts texts.jsonl")
     moderation.add_argument("--texts", type=Path, required=True, metavar="FILE", help="a JSON object per line: text, flagged")
     tools = command(kinds, "tools", run, "How well tools are learned by chatting: the case study of the paper.", "tutee eval tools")
-    for each in (learning, documents, moderation, tools):
+    for each in (learning, documents, corrections, moderation, tools):
         each.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
 
 

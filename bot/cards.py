@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot import texts
-from bot.messages import Action, Answer, LessonProgress, LessonReceipt, Notice, Reply
+from bot.messages import Action, Answer, Attachment, Card, LessonProgress, LessonReceipt, Notice, Reply
 from storage.records import AdapterRecord, LessonRecord, UserRecord
 
 PAGE = 5  # lessons; each has a button, and a row of buttons holds five everywhere
-SHOWN_VERSIONS = 4  # newest versions that have a button, next to the untaught model
+SHOWN_VERSIONS = 4  # newest versions that have a card, next to the untaught model
 AGREE = Action(texts.AGREE, "/agree")
 STOP = Action(texts.STOP, "/stop")
 
@@ -30,8 +30,8 @@ def actions(reply: Reply) -> tuple[Action, ...]:
             return (Action(texts.MY_MODEL, "/model"),)
         case LessonReceipt(lesson=number, state="live"):
             return Action(texts.MY_MODEL, "/model"), Action(texts.FORGET, f"/forget {number}", danger=True)
-        case Notice(actions=offered):
-            return offered
+        case Notice(actions=offered, cards=shown):
+            return (*(action for card in shown for action in card.actions), *offered)
         case _:
             return ()
 
@@ -41,10 +41,10 @@ def consent(user: UserRecord) -> Notice:
     return Notice(texts.CONSENT, (AGREE,), user.id)
 
 
-def privacy(user: UserRecord) -> Notice:
+def privacy(user: UserRecord, message_days: int) -> Notice:
     """What is kept and trained on, and the ways out."""
     ways_out = Action(texts.EXPORT, "/export"), Action(texts.DELETE, "/delete-me", asks=True, danger=True)
-    return Notice(texts.PRIVACY, ways_out, user.id, private=True)
+    return Notice(texts.privacy(message_days), ways_out, user.id, private=True)
 
 
 def deletion(user: UserRecord) -> Notice:
@@ -55,6 +55,12 @@ def deletion(user: UserRecord) -> Notice:
 def which_source(user: UserRecord) -> Notice:
     """The question whether a lesson means the web or the sentence itself."""
     return Notice(texts.SOURCE_UNCLEAR, (Action(texts.SEARCH_WEB, "/search"), Action(texts.REMEMBER, "/remember")), user.id)
+
+
+def secret(user: UserRecord, kinds: Sequence[str]) -> Notice:
+    """The question whether a lesson with a secret in it is meant."""
+    buttons = Action(texts.LEARN_ANYWAY, "/learn-anyway", danger=True), Action(texts.LEAVE_IT, "/learn-anyway no")
+    return Notice(texts.secret_found(kinds), buttons, user.id)
 
 
 def approval(lesson: LessonRecord, samples: Sequence[tuple[str, str]]) -> Notice:
@@ -80,14 +86,27 @@ def lessons(user: UserRecord, records: Sequence[LessonRecord], page: int | None,
     return Notice(texts.lessons_page(here, page, pages), tuple(buttons), user.id, private=True, in_place=True)
 
 
-def model(user: UserRecord, text: str, live: AdapterRecord | None, versions: Sequence[AdapterRecord]) -> Notice:
-    """The versions (those that ever went live), with buttons for the newest."""
-    buttons = [
-        Action(texts.use_version(each.number), f"/rollback {each.number}")
-        for each in list(versions)[-SHOWN_VERSIONS:]
-        if live is None or each.name != live.name
-    ]
+def model(
+    user: UserRecord, live: AdapterRecord | None, versions: Sequence[AdapterRecord], taught: Sequence[LessonRecord], picture: bytes | None = None
+) -> Notice:
+    """The versions (those that ever went live), a card for each of the newest and for the untaught model, and how they came along (PNG).
+
+    The newest card comes first.
+    """
+    numbers = {lesson.id: lesson.number for lesson in taught}
+    of_lesson = {lesson.version: lesson for lesson in taught if lesson.version}
+    there = [each for each in versions if not each.removed_at]
+    shown = [_version(each, numbers, of_lesson.get(each.name), is_live=each == live) for each in there[: -SHOWN_VERSIONS - 1 : -1]]
+    buttons: list[Action] = []
     if live is not None:
-        buttons.append(Action(texts.UNTAUGHT, "/rollback 0"))
-        buttons.append(Action(texts.COMPARE, "/compare", asks=True))
-    return Notice(text, tuple(buttons), user.id, private=True)
+        buttons = [Action(texts.COMPARE, "/compare", asks=True), Action(texts.ROLL_BACK, "/rollback")]
+    if versions:
+        use = () if live is None else (Action(texts.UNTAUGHT, "/rollback 0"),)
+        shown.append(Card(texts.UNTAUGHT_TITLE, texts.UNTAUGHT_CARD, use, marked=live is None))
+    drawn = None if picture is None else Attachment(texts.FILE_OF_PROGRESS, picture)
+    return Notice(texts.model(live, versions, numbers), tuple(buttons), user.id, private=True, picture=drawn, cards=tuple(shown))
+
+
+def _version(version: AdapterRecord, numbers: dict[int, int], lesson: LessonRecord | None, *, is_live: bool) -> Card:
+    use = () if is_live else (Action(texts.use_version(version.number), f"/rollback {version.number}"),)
+    return Card(texts.version_title(version), texts.version_card(version, numbers, lesson), use, marked=is_live)

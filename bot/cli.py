@@ -74,9 +74,9 @@ def _talk(options: argparse.Namespace, *, attach: bool, user: str, as_json: bool
     DataFolder(settings.data).prepare()
     if settings.engine.url is None:
         _with_base_model(settings)
-    with_platforms = not attach and (settings.discord.token or settings.slack.token) is not None
+    with_platforms = not attach and (settings.discord.token is not None or settings.slack.is_configured)
     if with_platforms:
-        wiring.platforms(settings)  # what is wrong with their configuration is better said before anything is started
+        wiring.require_platforms(settings)  # what is wrong with their configuration is better said before anything is started
     _log_to_file(DataFolder(settings.data).log_file("tutee"), options)
     talking = threading.Event()
 
@@ -112,11 +112,11 @@ def _bot(options: argparse.Namespace) -> int:
     from bot.router import serve_all
 
     settings = _with_running(_settings(options))
-    platforms = wiring.platforms(settings)
+    wiring.require_platforms(settings)
     queue = wiring.open_queue(settings)
     database = wiring.open_database(settings)
     wiring.upgrade(database)
-    asyncio.run(serve_all(wiring.app(settings, queue, database), platforms))
+    asyncio.run(serve_all(wiring.app(settings, queue, database), wiring.platforms(settings, queue, database)))
     return 0
 
 

@@ -28,11 +28,23 @@ class Learn:
 
 
 @dataclass(frozen=True, slots=True)
-class React:
-    """A thumb for the last answer, perhaps with what it should have said."""
+class LearnAnyway:
+    """The answer to the question whether a lesson with a secret in it is meant: learn it, or (not `wanted`) drop it."""
 
-    kind: Literal["up", "down"]
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class React:
+    """A thumb for the last answer, perhaps with what it should have said; or a report, perhaps with what is harmful in it."""
+
+    kind: Literal["up", "down", "report"]
     correction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Tell what the last answer comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +83,46 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """Answer from an earlier version again; 0 is the base model."""
+    """Answer from an earlier version again; 0 is the base model, None the version before the one that answers now."""
 
-    number: int
+    number: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """Ask several versions the same question."""
+    """Ask several versions the same question: those of these numbers (0 is the base model), or the live one and what came before it."""
 
     question: str
+    versions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Give the lessons of these numbers to others, asked back once unless `confirmed`; without numbers: list what is given."""
+
+    numbers: tuple[int, ...]
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Show the pack of this code to everybody in the channel, for them to take."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Learn what somebody else gives under this code."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unshare:
+    """Give it to nobody any more."""
+
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +187,9 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """For whoever runs the bot: how it is doing (""), or switch it "on" or "off"."""
+    """For whoever runs the bot: how it is doing (""), the answers that were reported, or switch it "on" or "off"."""
 
-    what: Literal["", "on", "off"]
+    what: Literal["", "reports", "on", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +210,9 @@ class Malformed:
 
 
 Command = (
-    Chat | Learn | Approve | Drop | Refresh | React | Forget | Rebuild | Rollback | Compare | Export | DeleteMe | AttachFile
-    | Lessons | Model | Cancel | NewConversation | Stop | Again | Privacy | Admin | Agree | Help | Malformed
+    Chat | Learn | LearnAnyway | Approve | Drop | Refresh | React | Why | Share | Offer | Take | Unshare | Forget | Rebuild
+    | Rollback | Compare | Export | DeleteMe | AttachFile | Lessons | Model | Cancel | NewConversation | Stop | Again
+    | Privacy | Admin | Agree | Help | Malformed
 )  # fmt: skip
 
 
@@ -193,29 +236,35 @@ def taught(text: str) -> str:
 
 _LEARN = re.compile(r"\[\s*learn\s*\]\s*:?", re.IGNORECASE)
 _COMMAND = re.compile(r"/[A-Za-z][\w-]*(\s|$)")  # "/usr/bin is full" and "/ 2" are chat
-_UP, _DOWN = ("👍", "+1", "up"), ("👎", "-1", "down")
+_THUMBS: dict[Literal["up", "down", "report"], tuple[str, ...]] = {
+    "up": ("👍", "+1", "up"), "down": ("👎", "-1", "down"), "report": ("🚩", "report"),
+}  # fmt: skip
 
 
 def _react(argument: str) -> Command:
-    for kind, thumbs in (("up", _UP), ("down", _DOWN)):
+    for kind, thumbs in _THUMBS.items():
         for thumb in thumbs:
             if argument.lower().startswith(thumb):
                 # A thumb may carry a skin tone or a variation selector, which say nothing more.
                 rest = argument[len(thumb) :].lstrip("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff\ufe0f")
                 if rest and not rest[0].isspace() and thumb.isascii():
                     continue
-                return React("up" if kind == "up" else "down", rest.strip() or None)
+                return React(kind, rest.strip() or None)
     return Malformed(texts.REACT_USAGE)
 
 
-def _forget(argument: str) -> Command:
-    number = re.fullmatch(r"#?(\d{1,9})", argument)
-    return Forget(int(number[1])) if number else Malformed(texts.FORGET_USAGE)
+def _numbered(kind: Callable[[int], Command], usage: str) -> Callable[[str], Command]:
+    """Reads a command whose argument is a lesson's number."""
+
+    def read(argument: str) -> Command:
+        number = re.fullmatch(r"#?(\d{1,9})", argument)
+        return kind(int(number[1])) if number else Malformed(usage)
+
+    return read
 
 
-def _approve(argument: str) -> Command:
-    number = re.fullmatch(r"#?(\d{1,9})", argument)
-    return Approve(int(number[1])) if number else Malformed(texts.APPROVE_USAGE)
+def _learn_anyway(argument: str) -> Command:
+    return LearnAnyway(argument.lower() not in ("no", "nein", "non"))
 
 
 def _drop(argument: str) -> Command:
@@ -223,19 +272,31 @@ def _drop(argument: str) -> Command:
     return Drop(int(numbers[1]), int(numbers[2])) if numbers else Malformed(texts.DROP_USAGE)
 
 
-def _refresh(argument: str) -> Command:
-    number = re.fullmatch(r"#?(\d{1,9})", argument)
-    return Refresh(int(number[1])) if number else Malformed(texts.REFRESH_USAGE)
-
-
 def _rollback(argument: str) -> Command:
     if argument.lower() == "base":
         return Rollback(0)
+    if not argument:
+        return Rollback(None)
     number = re.fullmatch(r"(?:user-\d+-)?v?(\d{1,9})", argument.lower())
     return Rollback(int(number[1])) if number else Malformed(texts.ROLLBACK_USAGE)
 
 
+def _share(argument: str) -> Command:
+    asked = re.fullmatch(r"((?:#?\d{1,9}(?:\s*,\s*|\s+|$))*)(yes)?", argument, re.IGNORECASE)
+    if asked is None:
+        return Malformed(texts.SHARE_USAGE)
+    return Share(tuple(int(number) for number in re.findall(r"\d+", asked[1])), asked[2] is not None)
+
+
+def _code(kind: Callable[[str], Command], usage: str) -> Callable[[str], Command]:
+    """Reads a command whose argument is a pack's code."""
+    return lambda argument: kind(argument.lower()) if re.fullmatch(r"\w{6,40}", argument) else Malformed(usage)
+
+
 def _compare(argument: str) -> Command:
+    named = re.fullmatch(r"((?:v?\d{1,6}\s*,\s*)+v?\d{1,6})\s+(.+)", argument, re.DOTALL)
+    if named:
+        return Compare(named[2], tuple(int(number) for number in re.findall(r"\d+", named[1])))
     return Compare(argument) if argument else Malformed(texts.COMPARE_USAGE)
 
 
@@ -257,7 +318,7 @@ def _admin(argument: str) -> Command:
     match argument.lower():
         case "" | "status":
             return Admin("")
-        case "on" | "off" as what:
+        case "reports" | "on" | "off" as what:
             return Admin(what)
         case _:
             return Malformed(texts.ADMIN_USAGE)
@@ -267,11 +328,18 @@ _COMMANDS: dict[str, Callable[[str], Command]] = {
     "/learn": Learn,
     "/search": lambda argument: Learn(argument, "web"),
     "/remember": lambda argument: Learn(argument, "instruction"),
-    "/approve": _approve,
+    "/learn-anyway": _learn_anyway,
+    "/approve": _numbered(Approve, texts.APPROVE_USAGE),
     "/drop": _drop,
-    "/refresh": _refresh,
+    "/refresh": _numbered(Refresh, texts.REFRESH_USAGE),
     "/react": _react,
-    "/forget": _forget,
+    "/report": lambda argument: React("report", argument or None),
+    "/why": lambda _: Why(),
+    "/share": _share,
+    "/offer": _code(Offer, texts.OFFER_USAGE),
+    "/take": _code(Take, texts.TAKE_USAGE),
+    "/unshare": _code(Unshare, texts.UNSHARE_USAGE),
+    "/forget": _numbered(Forget, texts.FORGET_USAGE),
     "/rebuild": lambda _: Rebuild(),
     "/rollback": _rollback,
     "/compare": _compare,

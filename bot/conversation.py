@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing, contextmanager
 from typing import Literal
 from weakref import WeakValueDictionary
@@ -122,14 +122,13 @@ class Conversation:
         if await asyncio.to_thread(self._repositories.exchanges.answer, exchange.id, written, version, answer.seconds):
             yield answer
 
-    async def compare(self, user: UserRecord, question: str) -> list[tuple[str | None, str]]:
-        """What the base model, the version before the live one and the live version say to a question, out of any conversation.
+    async def compare(self, user: UserRecord, question: str, numbers: Sequence[int] = ()) -> list[tuple[str | None, str]]:
+        """What versions say to a question, out of any conversation: those of these numbers (0 is the base model), or else the base model,
+        the version before the live one and the live version.
 
-        Raises EngineUnavailable or EngineRefused.
+        Raises NothingThere, EngineUnavailable or EngineRefused.
         """
-        live = await asyncio.to_thread(self._repositories.adapters.live, user.id)
-        before = await asyncio.to_thread(self._repositories.adapters.by_name, live.parent) if live and live.parent else None
-        versions = [None, *(each.name for each in (before, live) if each)]
+        versions = await asyncio.to_thread(self._versions, user, numbers)
         ask = self._messages([], question, None)
         return [(version, await self._whole(ask, version)) for version in versions]
 
@@ -153,6 +152,18 @@ class Conversation:
             except PromptTooLong:  # said before the first piece
                 continue
         raise PromptTooLong(texts.PROMPT_TOO_LONG)
+
+    def _versions(self, user: UserRecord, numbers: Sequence[int]) -> list[str | None]:
+        adapters = self._repositories.adapters
+        if not numbers:
+            live = adapters.live(user.id)
+            before = adapters.by_name(live.parent) if live and live.parent else None
+            return [None, *(each.name for each in (before, live) if each and not each.removed_at)]
+        known: dict[int, str | None] = {each.number: each.name for each in adapters.of_user(user.id) if each.published_at and not each.removed_at}
+        for number in numbers:
+            if number not in {0, *known}:
+                raise NothingThere(texts.no_such_version(number))
+        return [known.get(number) for number in dict.fromkeys(numbers)]
 
     def _receive(self, user: UserRecord, message: InboundMessage, question: str) -> tuple[ExchangeRecord, bool]:
         here = self._conversation_of(user, message)

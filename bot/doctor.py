@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -29,7 +29,7 @@ from trainer.errors import TrainerError
 from trainer.settings import Settings
 
 LITTLE_SPACE = 2_000_000_000  # bytes: some hundred versions of the pocket model, or the download of a small real one
-BACKENDS = ("local", "openai")
+BACKENDS = ("local", "openai", "judge")
 COLOURS = {"ok": "green", "note": "yellow", "broken": "bold red"}
 
 
@@ -164,6 +164,10 @@ def _moderation(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, "broken", "OPENAI_API_KEY is not set, so every lesson would wait. Set it, or use `local` only.")
         elif backend == "openai":
             yield Finding(what, "ok", f"OPENAI_API_KEY is set, {settings.moderation.openai_url}; it was not asked")
+        elif backend == "judge" and not (settings.moderation.judge_url and settings.moderation.judge_model):
+            yield Finding(what, "broken", "Set moderation.judge_url and moderation.judge_model, or no lesson can begin.")
+        elif backend == "judge":
+            yield Finding(what, "ok", f"{settings.moderation.judge_model} at {settings.moderation.judge_url}; it was not asked")
         elif find_spec("sklearn") is None:
             yield Finding(what, "broken", "scikit-learn is missing: run `make setup`.")
         else:
@@ -185,19 +189,17 @@ def _discord(settings: Settings) -> Iterator[Finding]:
 
 def _slack(settings: Settings) -> Iterator[Finding]:
     slack = settings.slack
-    if not slack.token and not slack.app_token:
+    if not slack.is_configured:
         yield Finding("Slack", "ok", "not configured (SLACK_BOT_TOKEN and SLACK_APP_TOKEN not set)")
         return
     if not slack.terms_acknowledged:
         yield Finding("Slack", "broken", texts.SLACK_TERMS)
-    if not slack.token or not (slack.app_token or slack.port):
-        yield Finding("Slack", "broken", texts.slack_incomplete("SLACK_APP_TOKEN" if slack.token else "SLACK_BOT_TOKEN"))
+    if problem := wiring.slack_problem(replace(slack, terms_acknowledged=True)):
+        yield Finding("Slack", "broken", problem)
         return
-    if slack.port and not slack.signing_secret:
-        yield Finding("Slack", "broken", texts.SLACK_UNSIGNED)
     from bot.platforms.slack.checks import check
 
-    yield from check(slack)
+    yield from check(slack, wiring.open_database(settings))
 
 
 def _version(package: str) -> str | None:

@@ -13,7 +13,7 @@ BotError                        carries `user_message`, written in bot/texts
 ├── NothingThere                no such lesson, version or answer
 ├── NotAllowed                  somebody else's card, a command for whoever runs the bot, or the bot is switched off
 ├── PlatformRefused             a chat platform does not let the bot in
-├── TooMuch                     the day's messages or lessons are used up
+├── TooMuch                     what one person may ask for in a day is used up
 ├── Stopped                     the user stopped an answer before it had begun
 └── EarlierPending              an earlier message of the conversation has to be answered first
 """

@@ -20,6 +20,7 @@ from bot.errors import ExportFailed
 from bot.messages import Attachment, Notice
 from bot.rebuilds import remove_versions
 from storage.errors import ArtifactMissingError
+from storage.paused import Paused
 from storage.records import UserRecord
 
 
@@ -35,8 +36,7 @@ def export(app: App, user: UserRecord, directory: str | None, now: datetime) -> 
             raise ExportFailed(texts.export_not_empty(str(folder)))
         folder.mkdir(parents=True, exist_ok=True)
         _write_rows(app, user, folder)
-        if user.live_version is not None:
-            shutil.copytree(app.artifacts.path(user.live_version), folder / user.live_version)
+        _write_model(app, user, folder)
     except (OSError, ArtifactMissingError) as error:
         why = (error.strerror or type(error).__name__) if isinstance(error, OSError) else error.user_message
         raise ExportFailed(texts.export_failed(str(folder), why.rstrip(".").lower())) from error
@@ -54,8 +54,7 @@ def package(app: App, user: UserRecord, limit: int) -> Notice:
         try:
             _write_rows(app, user, folder)
             rows = _zip(folder)
-            if user.live_version is not None:
-                shutil.copytree(app.artifacts.path(user.live_version), folder / user.live_version)
+            _write_model(app, user, folder)
             everything = _zip(folder)
         except (OSError, ArtifactMissingError) as error:
             why = (error.strerror or type(error).__name__) if isinstance(error, OSError) else error.user_message
@@ -76,6 +75,7 @@ async def delete(app: App, user: UserRecord) -> None:
         await asyncio.to_thread(app.queue.cancel_lesson, lesson.id)
     for rebuild in await asyncio.to_thread(app.repositories.rebuilds.unfinished_of_user, user.id):
         await asyncio.to_thread(app.queue.cancel_rebuild, rebuild.id)
+        await asyncio.to_thread(Paused(app.artifacts.root).drop, rebuild.id)
     # Rows go first: from then on nobody is answered by these versions, so the engine can let go of them, and then the files can go.
     await remove_versions(app, await asyncio.to_thread(app.repositories.users.delete, user.id))
     await asyncio.to_thread(_delete_exports, app, user)
@@ -96,6 +96,18 @@ def _zip(folder: Path) -> bytes:
         for path in sorted(folder.rglob("*")):
             archive.write(path, path.relative_to(folder))
     return packed.getvalue()
+
+
+def _write_model(app: App, user: UserRecord, folder: Path) -> None:
+    """The live version's files, with a card that says what it is and a script that answers as it does."""
+    live = app.repositories.adapters.live(user.id)
+    if live is None:
+        return
+    shutil.copytree(app.artifacts.path(live.name), folder / live.name)
+    known = [each for each in app.repositories.lessons.of_user(user.id) if each.id in live.lesson_ids]
+    script = texts.answer_script(live.name, app.settings.chat.system_prompt, app.settings.engine.max_answer_tokens)
+    (folder / "answer.py").write_text(script, encoding="utf-8")
+    (folder / "README.md").write_text(texts.model_card(live, known), encoding="utf-8")
 
 
 def _write_rows(app: App, user: UserRecord, folder: Path) -> None:

@@ -17,7 +17,7 @@ from bot.platforms.base import ChatPlatform
 from bot.progress import Work
 from bot.rebuilds import remove_versions, removed_by
 from storage.errors import StorageError
-from storage.records import LessonRecord, RebuildRecord
+from storage.records import ExchangeRecord, LessonRecord, RebuildRecord
 from storage.repositories import Lessons, Rebuilds
 from trainer.contracts import Answered, Event, Finished, Progress, Rebuilding, Rebuilt
 
@@ -48,6 +48,7 @@ class Following:
         self._look_seconds = look_seconds
         self._works: dict[_Key, _Followed] = {}
         self._exchanges: dict[int, str] = {}  # where each waiting message came from
+        self._last_words = 0  # how many ends are being shown right now
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._idle = asyncio.Event()
         self._stop = threading.Event()
@@ -99,7 +100,7 @@ class Following:
     @property
     def busy(self) -> bool:
         """Whether something is being learned or owed."""
-        return bool(self._works or self._exchanges)
+        return bool(self._works or self._exchanges or self._last_words)
 
     async def look(self) -> None:
         """Read the rows of everything that is followed, and show what has ended."""
@@ -177,19 +178,24 @@ class Following:
         followed = self._works.pop(_key(lesson), None)
         if followed is None:
             return
-        waiting = replace(followed.shown, text=texts.awaiting(lesson.number))
-        await self._platform.edit(lesson.channel, followed.message_id, waiting)
-        samples = await asyncio.to_thread(Teaching(self._app).samples, lesson)
-        await self._platform.send(lesson.channel, cards.approval(lesson, samples))
+        with self._busy_to_the_last_word():
+            waiting = replace(followed.shown, text=texts.awaiting(lesson.number))
+            await self._platform.edit(lesson.channel, followed.message_id, waiting)
+            samples = await asyncio.to_thread(Teaching(self._app).samples, lesson)
+            await self._platform.send(lesson.channel, cards.approval(lesson, samples))
 
     async def _end_work(self, work: Work, event: Finished | Rebuilt | None) -> None:
         followed = self._works.pop(_key(work), None)
         if followed is not None:
-            await self._show_receipt(work, followed.message_id, event)
+            with self._busy_to_the_last_word():
+                await self._show_receipt(work, followed.message_id, event)
 
     async def _show_receipt(self, work: Work, message_id: str, event: Finished | Rebuilt | None) -> None:
         if isinstance(work, RebuildRecord):  # what it made nobody's is gone before it says so
             await remove_versions(self._app, await asyncio.to_thread(removed_by, self._app, work))
+        elif event is None:  # which was missed, so the rows have to tell what was refused
+            examples = await asyncio.to_thread(self._app.repositories.lessons.examples, work.id)
+            event = Finished(work.id, work.user_id, refused=tuple(dict.fromkeys(e.refused_category for e in examples if e.refused_category)))
         await self._platform.edit(work.channel, message_id, progress.receipt(work, event))
         await asyncio.to_thread(self._rows(work).receipt_shown, work.id)
 
@@ -198,8 +204,11 @@ class Following:
         if exchange is not None and exchange.state == "pending":
             return
         channel = self._exchanges.pop(exchange_id, None)  # after the last await: nobody else can be showing it
-        if channel is None or exchange is None:
-            return
+        if channel is not None and exchange is not None:
+            with self._busy_to_the_last_word():
+                await self._show_answer(exchange, channel)
+
+    async def _show_answer(self, exchange: ExchangeRecord, channel: str) -> None:
         if exchange.state == "failed":
             await self._platform.send(channel, Notice(texts.GAVE_UP), exchange.inbound_message_id)
             return
@@ -210,6 +219,16 @@ class Following:
     def _rows(self, work: Work) -> Lessons | Rebuilds:
         stored = self._app.repositories
         return stored.lessons if isinstance(work, LessonRecord) else stored.rebuilds
+
+    @contextmanager
+    def _busy_to_the_last_word(self) -> Iterator[None]:
+        """Inside, the end of something that is followed no more is being shown: whoever waits for it waits for that, too."""
+        self._last_words += 1
+        try:
+            yield
+        finally:
+            self._last_words -= 1
+            self._note_idle()
 
     def _note_idle(self) -> None:
         if self.busy:

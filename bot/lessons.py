@@ -12,6 +12,7 @@ from bot.messages import InboundMessage
 from storage.errors import UnknownVersionError, VersionRemovedError
 from storage.records import LessonRecord, NewSource, UserRecord
 from trainer.sources.intent import Kind, intent_of, only_points
+from trainer.sources.secret import kinds_of, secrets_in
 
 SAMPLES = 6  # examples shown before a web lesson is learned
 BIGGEST_FILE = 20_000_000  # bytes; a file is kept whole until it has been read
@@ -28,6 +29,10 @@ class Teaching:
     def kind_of(self, message: InboundMessage, text: str) -> Kind | None:
         """Whether the sentence itself is meant, what comes with it or leads from it, or the web; None where the words do not tell."""
         return intent_of(text, [each.name for each in message.attachments]).kind
+
+    def secrets_in(self, text: str) -> tuple[str, ...]:
+        """What kinds of secrets stand in the words of a lesson; empty where there are none. Files are looked at when they are read."""
+        return kinds_of(secrets_in(text))
 
     def submit(self, user: UserRecord, message: InboundMessage, text: str, kind: Kind = "instruction") -> tuple[LessonRecord, bool]:
         """Keep the lesson, to be learned after `begin`; True if it is new, False where the same message was delivered before.
@@ -96,8 +101,10 @@ class Teaching:
         unfinished = self._repositories.lessons.unfinished_of_user(user.id)
         return tuple(lesson for lesson in unfinished if number in (None, lesson.number) and self._stop(lesson))
 
-    def roll_back(self, user: UserRecord, number: int) -> str:
-        """Make that version live (0: the base model); the sentence that says so. Raises NothingThere."""
+    def roll_back(self, user: UserRecord, number: int | None) -> str:
+        """Make that version live (0: the base model; None: the one before); the sentence that says so. Raises NothingThere."""
+        if number is None:
+            number = self._version_before(user)
         try:
             return texts.rolled_back(self._repositories.adapters.roll_back(user.id, number))
         except UnknownVersionError as error:
@@ -105,15 +112,12 @@ class Teaching:
         except VersionRemovedError as error:
             raise NothingThere(texts.version_removed(number, self._forgotten_of(user, number))) from error
 
-    def overview(self, user: UserRecord) -> str:
-        """The user's lessons with their states."""
-        return texts.lessons(self._repositories.lessons.of_user(user.id))
-
-    def versions(self, user: UserRecord) -> str:
-        """The live version and the others that ever went live."""
-        published = [each for each in self._repositories.adapters.of_user(user.id) if each.published_at]
-        numbers = {lesson.id: lesson.number for lesson in self._repositories.lessons.of_user(user.id)}
-        return texts.model(self._repositories.adapters.live(user.id), published, numbers)
+    def _version_before(self, user: UserRecord) -> int:
+        live = self._repositories.adapters.live(user.id)
+        if live is None:
+            raise NothingThere(texts.NOTHING_TO_ROLL_BACK)
+        usable = [each.number for each in self._repositories.adapters.of_user(user.id) if each.published_at and not each.removed_at]
+        return max((number for number in usable if number < live.number), default=0)
 
     def _forgotten_of(self, user: UserRecord, number: int) -> list[int]:
         known = {i for each in self._repositories.adapters.of_user(user.id) if each.number == number for i in each.lesson_ids}

@@ -47,14 +47,14 @@ class InboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """A thumb on a message of the bot's, or (`removed`) taken off it."""
+    """A thumb or a report on a message of the bot's, or (`removed`) taken off it."""
 
     platform: str
     channel: str
     external_user_id: str
     user_name: str
     message_id: str
-    kind: Literal["up", "down"]
+    kind: Literal["up", "down", "report"]
     removed: bool = False
 
 
@@ -80,6 +80,19 @@ class Choice:
 
     label: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One thing of a list, shown by itself where a platform has cards: what it is, what there is to say of it, what can be done with it.
+
+    `marked`: it is the one that counts at the moment.
+    """
+
+    title: str
+    text: str
+    actions: tuple[Action, ...] = ()
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +148,8 @@ class Notice:
 
     The rest is for platforms that can show it. `private`: for nobody else's eyes. `quiet`: not worth saying where others read
     along. `in_place`: replaces the card whose button asked for it. `owner`: the only user who may press its buttons; None:
-    whoever sees them. `files` go with it, `picture` (PNG) is shown in it.
+    whoever sees them. `files` go with it, `picture` (PNG) is shown in it. `cards` say in more words, and with what can be done,
+    what stands behind the first line of `text`.
     """
 
     text: str
@@ -146,6 +160,7 @@ class Notice:
     in_place: bool = False
     files: tuple[Attachment, ...] = ()
     picture: Attachment | None = None
+    cards: tuple[Card, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +173,7 @@ class Trouble:
 
 Reply = Answer | LessonProgress | LessonReceipt | Notice | Trouble
 _TYPES = {Answer: "answer", LessonProgress: "progress", LessonReceipt: "receipt", Notice: "notice", Trouble: "error"}
-_FOR_CARDS = {"actions", "owner", "private", "quiet", "in_place", "files", "picture"}
+_FOR_CARDS = {"actions", "owner", "private", "quiet", "in_place", "files", "picture", "cards"}
 
 
 def as_json(reply: Reply) -> dict[str, Any]:

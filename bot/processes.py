@@ -17,7 +17,8 @@ STOP_SECONDS = 8.0
 class Child:
     """A process that gets `ends_with` (a signal) when this one dies; what it writes goes to `log_file`.
 
-    Start it from a thread that lives as long as the child should: the kernel counts a thread as the parent.
+    `environment` is all of its environment; None gives it ours. Start it from a thread that lives as long as the child should: the
+    kernel counts a thread as the parent.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Child:
         self.name = name
         self.log_file = log_file
         self._command = list(command)
-        self._environment = dict(environment or {})
+        self._environment = environment
         self._ends_with = ends_with
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -59,7 +60,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self._environment},
+                env=self._environment,
                 process_group=0,
             )
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from bot import texts
-from bot.app import App
+from bot.app import App, LessonQueue
 from bot.errors import BotError, EngineError, NothingThere
 from bot.messages import InboundMessage
 from storage.errors import ArtifactError
 from storage.records import RebuildRecord, UserRecord
+from storage.repositories import Repositories
 
 log = logging.getLogger(__name__)
 
@@ -66,19 +67,19 @@ class Rebuilds:
         return stopped
 
 
-def rebuild_everyone(app: App, user_ids: Iterable[int]) -> int:
-    """For a nightly schedule: have the models of these users trained anew, without a word in chat; how many were queued.
+def rebuild_everyone(repositories: Repositories, queue: LessonQueue, user_ids: Iterable[int]) -> int:
+    """Every night: have the models of these users trained anew, without a word in chat; how many were queued.
 
     Left out are those who have nothing to rebuild, who are being taught, and whose live version was rebuilt with all it knows.
     """
     queued = 0
     for user_id in user_ids:
-        live = app.repositories.adapters.live(user_id)
-        if live is None or live.parent is None or app.repositories.lessons.unfinished_of_user(user_id):
+        live = repositories.adapters.live(user_id)
+        if live is None or live.parent is None or repositories.lessons.unfinished_of_user(user_id):
             continue
-        rebuild, is_new = app.repositories.rebuilds.create(user_id, platform="", channel="")
+        rebuild, is_new = repositories.rebuilds.create(user_id, platform="", channel="")
         queued += is_new
-        app.queue.enqueue_rebuild(rebuild.id)
+        queue.enqueue_rebuild(rebuild.id)
     return queued
 
 

@@ -7,8 +7,9 @@ import logging
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from bot import cards, choices, commands, export, status, texts
+from bot import cards, choices, commands, export, pictures, status, texts
 from bot.app import App
 from bot.consent import Held
 from bot.conversation import Conversation
@@ -22,12 +23,14 @@ from bot.errors import (
     LessonRefused,
     NotAllowed,
 )  # fmt: skip
-from bot.feedback import Opinions
+from bot.feedback import Opinions, is_correction
 from bot.following import Following
 from bot.lessons import Teaching
 from bot.limits import Limits
 from bot.messages import Choice, Inbound, InboundMessage, Notice, Reaction, Trouble
+from bot.packs import Sharing
 from bot.platforms.base import ChatPlatform, Undeliverable
+from bot.provenance import Provenance
 from bot.rebuilds import Rebuilds
 from bot.switch import Switch
 from storage.errors import StorageError
@@ -38,6 +41,7 @@ from trainer.sources.intent import Kind
 
 log = logging.getLogger(__name__)
 
+SHOWN_REPORTS = 20  # newest; the database has the rest
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -77,8 +81,12 @@ class Router:
         self._entrance = Entrance()
         self._held = Held()
         self._unclear = Held()  # lessons of which it is not clear whether they mean the web
+        self._secret = Held()  # lessons and corrections with a secret in them
+        self._provenance = Provenance(app)
+        self._sharing = Sharing(app, self._teaching)
         self._limits = Limits(app, now)
         self._switch = Switch(app.settings.data)
+        self._message_days = app.settings.retention.message_days
         self._now = now
         self._new_id = new_id
 
@@ -96,14 +104,19 @@ class Router:
         """What the argument of a command may be, given what is typed of it."""
         return await asyncio.to_thread(choices.choices, self._app, platform, external_user_id, command, typed)
 
+    async def answer(self, platform: str, message_id: str) -> str | None:
+        """The whole answer that ends with that message; None where it shows none."""
+        exchange = await asyncio.to_thread(self._app.repositories.exchanges.by_reply, platform, message_id)
+        return exchange.answer if exchange is not None else None
+
     async def home(self, platform: str, external_user_id: str) -> tuple[Notice, ...]:
         """A person's own page: their model, their lessons, their day's limits, and what is kept."""
         user = await asyncio.to_thread(self._app.repositories.users.find, platform, external_user_id)
         if user is None:
-            return (Notice(texts.HELLO), Notice(texts.PRIVACY))
+            return (Notice(texts.HELLO), Notice(texts.privacy(self._message_days)))
         lessons = await asyncio.to_thread(self._app.repositories.lessons.of_user, user.id)
         used = await asyncio.to_thread(self._limits.used, user)
-        return (await self._versions(user), cards.lessons(user, lessons, 1), *map(Notice, used), cards.privacy(user))
+        return (await self._versions(user, drawn=True), cards.lessons(user, lessons, 1), *map(Notice, used), cards.privacy(user, self._message_days))
 
     async def handle(self, inbound: Inbound) -> None:
         """Do what the event asks for; what cannot be done is said, with an id that is also in the log."""
@@ -142,6 +155,8 @@ class Router:
                 await self._chat(user, message, text)
             case commands.Learn(text, kind):
                 await self._learn(user, message, text, kind)
+            case commands.LearnAnyway(wanted):
+                await self._learn_anyway(user, message, wanted=wanted)
             case commands.Approve(number):
                 await self._go_on(await asyncio.to_thread(self._teaching.approve, user, number))
             case commands.Drop(number, source):
@@ -152,18 +167,29 @@ class Router:
                 await self._go_on(lesson, is_new=is_new)
             case commands.React():
                 await self._opine(user, message, command)
+            case commands.Why():
+                await self._show(message, Notice(await self._provenance.why(user, message), private=True))
+            case commands.Share(numbers, confirmed):
+                await self._share(user, message, numbers, confirmed=confirmed)
+            case commands.Offer(code):
+                await self._show(message, await asyncio.to_thread(self._sharing.offer, code))
+            case commands.Take(code):
+                await self._take(user, message, code)
+            case commands.Unshare(code):
+                await self._say(message, await asyncio.to_thread(self._sharing.withdraw, user, code))
             case commands.Lessons(page):
                 lessons = await asyncio.to_thread(self._app.repositories.lessons.of_user, user.id)
                 await self._show(message, cards.lessons(user, lessons, page, self._now()))
             case commands.Model():
                 await self._model(user, message)
-            case commands.Compare(question):
-                await self._compare(user, message, question)
+            case commands.Compare(question, versions):
+                await self._compare(user, message, question, versions)
             case commands.Rollback(number):
                 await self._say(message, await asyncio.to_thread(self._teaching.roll_back, user, number))
             case commands.Forget(number):
                 await self._remake(message, await asyncio.to_thread(self._rebuilds.forget, user, message, number))
             case commands.Rebuild():
+                await asyncio.to_thread(self._limits.require_training, user, message)
                 await self._remake(message, await asyncio.to_thread(self._rebuilds.rebuild, user, message))
             case commands.Cancel(number):
                 await self._cancel(user, message, number)
@@ -182,13 +208,14 @@ class Router:
             case commands.Again():
                 await self._again(user, message)
             case commands.Privacy():
-                await self._show(message, cards.privacy(user))
+                await self._show(message, cards.privacy(user, self._message_days))
             case commands.Admin(what):
                 await self._administer(message, what)
             case commands.AttachFile():
                 await self._say(message, texts.ATTACH_ELSEWHERE)
             case commands.Help():
-                await self._say(message, texts.HELP if message.operator else texts.HELP_ON_PLATFORMS)
+                used = () if message.operator else await asyncio.to_thread(self._limits.used, user)
+                await self._say(message, "\n".join((texts.HELP if message.operator else texts.HELP_ON_PLATFORMS, *used)))
             case commands.Malformed(reason):
                 raise BotError(reason)
 
@@ -198,8 +225,9 @@ class Router:
             raise BotError(texts.ATTACH_WITH_LEARN)
         if not question:
             raise BotError(" ".join(message.skipped) or texts.NOTHING_SAID)
-        if opinion := await asyncio.to_thread(self._opinions.answered, user, question):
+        if opinion := await asyncio.to_thread(self._opinions.answered, user, message, question):
             await self._say(message, opinion.text)
+            await self._take_up(opinion.lesson)
             return
         await asyncio.to_thread(self._limits.require_message, user, message)
         exchange = await self._conversation.receive(user, message, question)
@@ -231,7 +259,7 @@ class Router:
         if shown is not None:
             await asyncio.to_thread(self._app.repositories.exchanges.set_reply_message, exchange.id, shown)
 
-    async def _learn(self, user: UserRecord, message: InboundMessage, text: str, kind: Kind | None) -> None:
+    async def _learn(self, user: UserRecord, message: InboundMessage, text: str, kind: Kind | None, *, confirmed: bool = False) -> None:
         if kind is not None and not text:  # the answer to the question below
             unclear = self._unclear.release(user.id)
             if unclear is None:
@@ -251,8 +279,32 @@ class Router:
             self._unclear.hold(user.id, message)
             await self._show(message, cards.which_source(user))
             return
+        if not confirmed and await self._asks_about_secrets(user, message, text, kind):
+            return
         lesson, is_new = await asyncio.to_thread(self._teaching.submit, user, message, text, kind)
         await self._go_on(lesson, is_new=is_new)
+
+    async def _asks_about_secrets(self, user: UserRecord, message: InboundMessage, text: str, kind: Kind | None = None) -> bool:
+        """Whether there is something secret in what is to be learned; then its author is asked before anything of it is stored."""
+        found = await asyncio.to_thread(self._teaching.secrets_in, text)
+        if found:
+            named = {"web": f"/search {text}", "instruction": f"/remember {text}"}.get(
+                kind or "", message.text
+            )  # not to be asked again which is meant
+            self._secret.hold(user.id, replace(message, text=named))
+            await self._show(message, cards.secret(user, found))
+        return bool(found)
+
+    async def _learn_anyway(self, user: UserRecord, message: InboundMessage, *, wanted: bool) -> None:
+        held = self._secret.release(user.id)
+        if held is None:
+            raise LessonRefused(texts.NOTHING_TO_CONFIRM)
+        await self._show(message, Notice(texts.LEARNING_ANYWAY if wanted else texts.LESSON_DROPPED, in_place=True))
+        match commands.parse(held.text) if wanted else None:
+            case commands.Learn(text, kind):
+                await self._learn(user, held, text, kind, confirmed=True)
+            case commands.React() as command:
+                await self._opine(user, held, command, confirmed=True)
 
     async def _go_on(self, lesson: LessonRecord, *, is_new: bool = True) -> None:
         try:
@@ -261,6 +313,19 @@ class Router:
         finally:  # followed first, or its first events would be missed; but learned even where it cannot be shown
             await asyncio.to_thread(self._teaching.begin, lesson)
 
+    async def _share(self, user: UserRecord, message: InboundMessage, numbers: Sequence[int], *, confirmed: bool) -> None:
+        if numbers:
+            await self._show(message, await asyncio.to_thread(self._sharing.share, user, numbers, confirmed=confirmed))
+        else:
+            await self._show(message, Notice(await asyncio.to_thread(self._sharing.overview, user), private=True))
+
+    async def _take(self, user: UserRecord, message: InboundMessage, code: str) -> None:
+        await asyncio.to_thread(self._limits.require_lesson, user, message)
+        said, lessons = await asyncio.to_thread(self._sharing.take, user, message, code)
+        await self._say(message, said)
+        for lesson in lessons:
+            await self._go_on(lesson)
+
     async def _drop(self, user: UserRecord, message: InboundMessage, number: int, source: int) -> None:
         left = await asyncio.to_thread(self._teaching.drop, user, number, source)
         if left is None:
@@ -268,16 +333,24 @@ class Router:
         else:
             await self._show(message, cards.approval(left, await asyncio.to_thread(self._teaching.samples, left)))
 
-    async def _opine(self, user: UserRecord, message: InboundMessage, command: commands.React) -> None:
+    async def _opine(self, user: UserRecord, message: InboundMessage, command: commands.React, *, confirmed: bool = False) -> None:
         if command.correction and message.foreign:
             raise LessonRefused(texts.NOT_YOUR_WORDS)
+        if is_correction(command):
+            await asyncio.to_thread(self._limits.require_training, user, message)
+        if command.correction and not confirmed and await self._asks_about_secrets(user, message, command.correction):
+            return
         opinion = await asyncio.to_thread(self._opinions.react, user, message, command)
         await self._show(message, Notice(opinion.text, opinion.actions, user.id))
-        if opinion.lesson is not None:
+        await self._take_up(opinion.lesson)
+
+    async def _take_up(self, correction: LessonRecord | None) -> None:
+        """Have learned what came of an opinion, where something did."""
+        if correction is not None:
             try:
-                await self._following.work(opinion.lesson)
+                await self._following.work(correction)
             finally:
-                await asyncio.to_thread(self._opinions.begin, opinion.lesson)
+                await asyncio.to_thread(self._opinions.begin, correction)
 
     async def _remake(self, message: InboundMessage, asked: RebuildRecord | str) -> None:
         if isinstance(asked, str):
@@ -288,9 +361,10 @@ class Router:
         finally:
             await asyncio.to_thread(self._rebuilds.begin, asked)
 
-    async def _compare(self, user: UserRecord, message: InboundMessage, question: str) -> None:
+    async def _compare(self, user: UserRecord, message: InboundMessage, question: str, versions: tuple[int, ...]) -> None:
+        await asyncio.to_thread(self._limits.require_message, user, message)
         try:
-            answers = await self._conversation.compare(user, question)
+            answers = await self._conversation.compare(user, question, versions)
             await self._show(message, Notice(texts.comparison(answers), private=True))
         except EngineUnavailable as error:
             raise EngineUnavailable(texts.COMPARE_LATER, error.detail) from error
@@ -303,18 +377,23 @@ class Router:
             await self._follow(user, held, commands.parse(held.text))
 
     async def _model(self, user: UserRecord, message: InboundMessage) -> None:
-        await self._show(message, await self._versions(user))
+        await self._show(message, await self._versions(user, drawn=not message.operator))  # a terminal shows no pictures
 
-    async def _versions(self, user: UserRecord) -> Notice:
-        stored = self._app.repositories.adapters
-        live, versions = await asyncio.gather(asyncio.to_thread(stored.live, user.id), asyncio.to_thread(stored.of_user, user.id))
-        text = await asyncio.to_thread(self._teaching.versions, user)
-        return cards.model(user, text, live, [each for each in versions if each.published_at and not each.removed_at])
+    async def _versions(self, user: UserRecord, *, drawn: bool) -> Notice:
+        stored = self._app.repositories
+        live = await asyncio.to_thread(stored.adapters.live, user.id)
+        versions = [each for each in await asyncio.to_thread(stored.adapters.of_user, user.id) if each.published_at]
+        lessons = await asyncio.to_thread(stored.lessons.of_user, user.id)
+        name = live.name if live else None
+        picture = await asyncio.to_thread(pictures.progress_picture, versions, lessons, name) if versions and drawn else None
+        return cards.model(user, live, versions, lessons, picture)
 
     async def _administer(self, message: InboundMessage, what: str) -> None:
         if not (message.operator or message.admin):
             raise NotAllowed(texts.ADMIN_ONLY)
-        if what:
+        if what == "reports":
+            text = texts.reports(await asyncio.to_thread(self._app.repositories.feedback.reports, SHOWN_REPORTS))
+        elif what:
             await asyncio.to_thread(self._switch.turn, what == "on")
             text = texts.SWITCHED_ON_NOW if what == "on" else texts.SWITCHED_OFF_NOW
         else:
@@ -341,6 +420,8 @@ class Router:
         if not confirmed:
             await self._show(message, cards.deletion(user))
             return
+        for held in (self._held, self._unclear, self._secret):
+            held.release(user.id)
         await export.delete(self._app, user)
         await self._following.look()
         await self._show(message, Notice(texts.deleted(user.name), private=True))
@@ -354,6 +435,7 @@ class Router:
         if opinion is not None:
             shown = Notice(opinion.text, opinion.actions, user.id, quiet=True)
             await self._platform.send(reaction.channel, shown, reaction.message_id)
+            await self._take_up(opinion.lesson)
             await self._following.look()  # it may have cancelled a correction that waits
 
     async def _say(self, message: InboundMessage, text: str) -> None:

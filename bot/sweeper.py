@@ -1,4 +1,5 @@
-"""Mends, from the rows, what crashes left: unfinished work without a job is queued again, what belongs to nobody is deleted."""
+"""What has to be done now and then: unfinished work without a job is queued again, what belongs to nobody or has had its time is deleted,
+and at night everybody's model is trained anew."""
 
 from __future__ import annotations
 
@@ -9,8 +10,10 @@ from datetime import datetime, timedelta
 from redis.exceptions import RedisError
 
 from bot.queue import JobQueue
+from bot.rebuilds import rebuild_everyone
 from storage.artifacts import ArtifactStore
 from storage.errors import StorageError
+from storage.paused import Paused
 from storage.repositories import Repositories
 from storage.repositories.base import utc_now
 from trainer.contracts import (
@@ -47,11 +50,17 @@ class Sweeper:
         repositories: Repositories,
         artifacts: ArtifactStore,
         now: Callable[[], datetime] = utc_now,
+        *,
+        message_days: int = 0,
+        rebuild_hour: int = -1,
     ) -> None:
+        """`message_days`: how long messages are kept (0: for ever); `rebuild_hour`: when models are trained anew (UTC; -1: never)."""
         self._queue = queue
         self._repositories = repositories
         self._artifacts = artifacts
         self._now = now
+        self._message_days = message_days
+        self._rebuild_hour = rebuild_hour
 
     def __call__(self) -> None:
         """Move due retries; every two seconds, look for what is missing, and every minute for what belongs to nobody.
@@ -65,6 +74,7 @@ class Sweeper:
                 self._sweep_exchanges()
             if self._queue.redis.set("tutee:tidy", 1, nx=True, px=int(TIDY_SECONDS * 1000)):
                 self._tidy()
+                self._rebuild_at_night()
         except (RedisError, StorageError) as error:
             log.warning("the sweep was cut short, error=%s", error)
 
@@ -92,8 +102,14 @@ class Sweeper:
                 self._requeue(ANSWER_JOB, exchange.id, answer_job_id(exchange.id))
 
     def _tidy(self) -> None:
-        """Delete what a crash or an outage left of versions that never went live and of users who deleted everything."""
-        adapters = self._repositories.adapters
+        """Delete what a crash or an outage left of versions that never went live and of users who deleted everything, and old messages."""
+        if self._message_days:
+            expired = self._repositories.exchanges.expire(before=self._now() - timedelta(days=self._message_days))
+            if expired:
+                log.info("deleted messages that were kept long enough, count=%d", expired)
+        paused, adapters = Paused(self._artifacts.root), self._repositories.adapters
+        for rebuild_id in paused.rebuilds() - {each.id for each in self._repositories.rebuilds.unfinished()}:
+            paused.drop(rebuild_id)
         adapters.discard_unpublished(before=self._now() - PUBLISHING_TAKES)
         # The files are listed first: a version's row is always there before them.
         for name in adapters.deleted(self._artifacts.names()):
@@ -104,6 +120,12 @@ class Sweeper:
             if version.name in stored:
                 self._artifacts.delete(version.name)
                 log.info("deleted files of a removed version, adapter=%s", version.name)
+
+    def _rebuild_at_night(self) -> None:
+        now = self._now()
+        if now.hour == self._rebuild_hour and self._queue.redis.set(f"tutee:night:{now:%Y-%m-%d}", 1, nx=True, ex=86_400):
+            queued = rebuild_everyone(self._repositories, self._queue, self._repositories.users.ids())
+            log.info("models are trained anew, count=%d", queued)
 
     def _requeue(self, path: str, row_id: int, job_id: str) -> None:
         # A worker that has just taken the job from the queue has not said so yet: only a second look tells.

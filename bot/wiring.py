@@ -22,7 +22,7 @@ from storage.repositories import Repositories
 from storage.session import Database
 from trainer.errors import TrainerError
 from trainer.lease import connect
-from trainer.settings import Settings
+from trainer.settings import Settings, SlackSettings
 
 ENGINE_START_SECONDS = 15.0  # a question asked while the engine loads its model waits this long before it goes on the queue
 
@@ -96,33 +96,53 @@ def app(settings: Settings, queue: JobQueue, database: Database) -> App:
     )
 
 
-def platforms(settings: Settings) -> list[ChatPlatform]:
-    """The chat platforms that are configured. Raises NotConfigured where there are none, or one cannot be used as it is."""
+def require_platforms(settings: Settings) -> None:
+    """Raises NotConfigured where no chat platform is configured, or one cannot be used as it is."""
+    if settings.discord.token and not settings.discord.terms_acknowledged:
+        raise NotConfigured(texts.DISCORD_TERMS)
+    if settings.slack.is_configured and (problem := slack_problem(settings.slack)):
+        raise NotConfigured(problem)
+    if not settings.discord.token and not settings.slack.is_configured:
+        raise NotConfigured(texts.NO_PLATFORM)
+
+
+def platforms(settings: Settings, queue: JobQueue, database: Database) -> list[ChatPlatform]:
+    """The chat platforms that are configured. Raises NotConfigured as `require_platforms` does."""
+    require_platforms(settings)
     found: list[ChatPlatform] = []
     if settings.discord.token:
-        if not settings.discord.terms_acknowledged:
-            raise NotConfigured(texts.DISCORD_TERMS)
         from bot.platforms.discord.platform import Discord
 
         found.append(Discord(settings.discord))
-    if settings.slack.token or settings.slack.app_token:
-        found.append(_slack(settings))
-    if not found:
-        raise NotConfigured(texts.NO_PLATFORM)
+    if settings.slack.is_configured:
+        from bot.platforms.slack.platform import Slack
+
+        found.append(Slack(settings.slack, queue.redis, database))
     return found
 
 
-def _slack(settings: Settings) -> ChatPlatform:
-    slack = settings.slack
+def slack_problem(slack: SlackSettings) -> str | None:
+    """Why Slack cannot be used with these settings, in a sentence."""
     if not slack.terms_acknowledged:
-        raise NotConfigured(texts.SLACK_TERMS)
-    if not slack.token or not (slack.app_token or slack.port):
-        raise NotConfigured(texts.slack_incomplete("SLACK_APP_TOKEN" if slack.token else "SLACK_BOT_TOKEN"))
+        return texts.SLACK_TERMS
     if slack.port and not slack.signing_secret:
-        raise NotConfigured(texts.SLACK_UNSIGNED)
-    from bot.platforms.slack.platform import Slack
+        return texts.SLACK_UNSIGNED
+    if slack.client_id is None:
+        if not slack.token or not (slack.app_token or slack.port):
+            return texts.slack_incomplete("SLACK_APP_TOKEN" if slack.token else "SLACK_BOT_TOKEN")
+        return None
+    if slack.token:
+        return texts.SLACK_ONE_OR_SEVERAL
+    needed = {"SLACK_CLIENT_SECRET": slack.client_secret, "SLACK_ENCRYPTION_KEY": slack.encryption_key}
+    if missing := [name for name, value in needed.items() if not value]:
+        return texts.slack_oauth_incomplete(missing)
+    if not slack.public_url:
+        return texts.SLACK_NOWHERE_TO_INSTALL
+    if not (slack.app_token or slack.port):
+        return texts.SLACK_NOT_HEARD
+    from bot.platforms.slack.installations import is_key
 
-    return Slack(slack)
+    return None if is_key(slack.encryption_key or "") else texts.SLACK_KEY_WRONG
 
 
 def answering(app: App, queue: JobQueue) -> Callable[[int], None]:
@@ -131,8 +151,14 @@ def answering(app: App, queue: JobQueue) -> Callable[[int], None]:
 
 
 def sweeper(settings: Settings, queue: JobQueue, database: Database) -> Sweeper:
-    """What mends whatever crashes left."""
-    return Sweeper(queue, Repositories.on(database), ArtifactStore(settings.adapters))
+    """What is done now and then."""
+    return Sweeper(
+        queue,
+        Repositories.on(database),
+        ArtifactStore(settings.adapters),
+        message_days=settings.retention.message_days,
+        rebuild_hour=settings.lesson.rebuild_hour,
+    )
 
 
 def served_name(base_model: str) -> str:

@@ -16,7 +16,7 @@ LessonState = Literal["queued", "running", "awaiting", "live", "rejected", "fail
 ExampleRole = Literal["train", "quiz", "neighbour", "rewrite", "rejected"]
 ExchangeState = Literal["pending", "answered", "failed"]
 FeedbackKind = Literal["up", "down", "report"]
-DownReason = Literal["wrong", "outdated", "long", "rude", "other"]
+DownReason = Literal["wrong", "outdated", "long", "rude", "harmful", "other"]
 RebuildOutcome = Literal["live", "failed", "cancelled"]
 RebuildState = Literal["queued", "running", "live", "failed", "cancelled"]
 
@@ -316,20 +316,37 @@ class ExchangeRecord:
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:
-    """One case of a correction: what was asked, the answer that was `rejected`, and the `correction` in the user's words."""
+    """One case of a correction: what was asked, the answer that was `rejected`, and the `correction`.
+
+    That is in the user's words, or else the model's own better answer; None while that is still to be found. `reason` is what was
+    bad, where the user said so.
+    """
 
     feedback_id: int
     exchange_id: int
     question: str
     rejected: str
-    correction: str
+    correction: str | None
+    reason: DownReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PackRecord:
+    """Lessons that a user gives to whoever knows the code."""
+
+    id: int
+    user_id: int
+    code: str
+    lesson_ids: tuple[int, ...]
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class FeedbackRecord:
     """What a user thought of an answer; `used_in` names the version that was trained on it.
 
-    `reason` is what a 👎 was about, in the user's own choice. `lesson_id` is the correction lesson that takes it up.
+    `reason` is what a 👎 was about, in the user's own choice. `lesson_id` is the correction lesson that takes it up, `proposed` the
+    better answer that the model found by itself where the user gave none.
     """
 
     id: int
@@ -342,3 +359,4 @@ class FeedbackRecord:
     withdrawn_at: datetime | None
     reason: DownReason | None = None
     lesson_id: int | None = None
+    proposed: str | None = None

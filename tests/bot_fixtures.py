@@ -8,7 +8,7 @@ import itertools
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -251,7 +251,7 @@ class Install:
             version = self.publish_version(lesson.user_id, [lesson_id]) if state == "live" else None
             metrics = LessonMetrics(0.0, 1.0, None, 34, 2, 14.2, learned if state == "live" else ())
             cases = self.stored.feedback.cases(lesson_id)
-            metrics = replace(metrics, changed=tuple((each.question, each.rejected, each.correction) for each in cases))
+            metrics = replace(metrics, changed=tuple((each.question, each.rejected, each.correction or "Better.") for each in cases))
             self.stored.lessons.finish(lesson_id, state, reason=reason, version=version, metrics=metrics)
             publish(Finished(lesson_id, lesson.user_id, refused=("hate",)))
 
@@ -269,12 +269,12 @@ class Install:
 
         self.work(LESSON_QUEUE, learn, remake)
 
-    def publish_version(self, user_id: int, lesson_ids: list[int], **ends: Any) -> str:
+    def publish_version(self, user_id: int, lesson_ids: list[int], metrics: Mapping[str, float] | None = None, **ends: Any) -> str:
         """Make a new version live, in rows and in the engine; `ends` says what ends with it."""
         live = self.stored.adapters.live(user_id)
         parent = live.name if live else None
         version = self.stored.adapters.propose(
-            user_id, cause="lesson", lesson_ids=lesson_ids, parent=None if ends else parent, base_model="pocket", metrics={}
+            user_id, cause="lesson", lesson_ids=lesson_ids, parent=None if ends else parent, base_model="pocket", metrics=metrics or {}
         )
         self.app.artifacts.write(version.name, lambda folder: _write_adapter(folder))
         self.stored.adapters.publish(version.id, parent, **ends)
@@ -328,12 +328,17 @@ def install(tmp_path: Path, redis_server: EmbeddedRedis) -> Iterator[Install]:
     database = Database(f"sqlite:///{tmp_path / 'tutee.db'}")
     database.upgrade()
     queue = JobQueue(connect(redis_server.url))
-    installation = Install(_app(tmp_path, database, queue, engine.port), queue, engine, redis_server.url, tmp_path, database)
+    installation = installed(tmp_path, database, queue, engine, redis_server.url)
     yield installation
     installation.end()
     engine.stop()
     database.close()
     queue.redis.close()
+
+
+def installed(folder: Path, database: Database, queue: JobQueue, engine: FakeEngine, redis_url: str) -> Install:
+    """What is put together of these."""
+    return Install(_app(folder, database, queue, engine.port), queue, engine, redis_url, folder, database)
 
 
 def terminal_process(folder: Path, redis_url: str, port: int) -> int:

@@ -15,6 +15,7 @@ from bot.following import Following
 from bot.platforms.discord.platform import Discord, Pace
 from bot.router import Router
 from tests.bot_fixtures import Install
+from tests.fakes.discord.limits import BUTTON, TEXT_DISPLAY, walk
 from trainer.settings import DiscordSettings
 
 QUICK = Pace(answer=0.02, progress=0.02, tries=())
@@ -84,12 +85,18 @@ class World:
 
     async def sees(self, text: str) -> discord.Message:
         """Wait for a message of the bot's in the server that says exactly that, whatever else is still going on."""
+        hear = self.bot.client.wait_for  # a bot hears of its own messages, too
         async with asyncio.timeout(PATIENCE):
             while True:
-                for message in reversed(self.shown()):
-                    if message.content == text:
-                        return message
-                await asyncio.sleep(0.01)  # the simulation tells nobody when something is shown
+                news = [asyncio.ensure_future(each) for each in (hear("message"), hear("raw_message_edit"))]  # listen first, then look
+                try:
+                    for message in reversed(self.shown()):
+                        if message.content == text:
+                            return message
+                    await asyncio.wait(news, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for each in news:
+                        each.cancel()
 
     def shown(self, channel: ChannelHandle | None = None, viewer: simcord.MemberActor | UserHandle | None = None) -> list[discord.Message]:
         """The bot's messages that stand in a channel now, for everybody or (those for their eyes only, too) for one viewer."""
@@ -130,15 +137,24 @@ async def discord_world(install: Install, pace: Pace = QUICK, **settings: Any) -
             await world.stop()
 
 
+def components(message: discord.Message | simcord.ResponseMessage) -> list[dict[str, Any]]:
+    """Every component of a message, outer ones first."""
+    found: list[Any] = list(message.components)
+    return list(walk(each if isinstance(each, dict) else each.to_dict() for each in found))
+
+
 def buttons(message: discord.Message | simcord.ResponseMessage) -> list[str]:
     """The labels of a message's buttons."""
-    found: list[Any] = list(message.components)
-    rows = [each if isinstance(each, dict) else each.to_dict() for each in found]
-    return [button["label"] for row in rows for button in row["components"]]
+    return [each["label"] for each in components(message) if each["type"] == BUTTON]
+
+
+def words(message: discord.Message | simcord.ResponseMessage) -> str:
+    """What a message says, by itself or in its cards."""
+    return "\n".join([message.content, *(each["content"] for each in components(message) if each["type"] == TEXT_DISPLAY)]).strip()
 
 
 def _fields(settings: DiscordSettings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
 
 
-__all__ = ["PATIENCE", "QUICK", "Pace", "UserHandle", "World", "buttons", "discord_world"]
+__all__ = ["PATIENCE", "QUICK", "Pace", "UserHandle", "World", "buttons", "discord_world", "words"]

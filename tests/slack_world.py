@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,10 +16,12 @@ from bot.platforms.slack.turns import Turn
 from bot.router import serve
 from tests.bot_fixtures import Install
 from tests.fakes.slack.fake import FakeSlack
+from tests.fakes.slack.oauth import Browser
 from tests.fakes.slack.people import Person
-from tests.fakes.slack.world import Channel, Message
+from tests.fakes.slack.world import Channel, Message, Team
 from trainer.settings import SlackSettings
 
+KEY = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="
 QUICK = Pace(answer=0.01, progress=0.01, tries=(0.01, 0.02, 0.05))
 
 
@@ -28,10 +31,33 @@ def settings(fake: FakeSlack, **changes: Any) -> SlackSettings:
     return replace(ours, **changes)
 
 
+def several(fake: FakeSlack, port: int) -> dict[str, Any]:
+    """Settings of an app that workspaces install by themselves, at pages on that port."""
+    return {
+        "token": None, "client_id": fake.client_id, "client_secret": fake.client_secret, "encryption_key": KEY,
+        "public_url": f"http://127.0.0.1:{port}", "install_port": port,
+    }  # fmt: skip
+
+
+async def installs(fake: FakeSlack, port: int, team: Team) -> None:
+    """Somebody installs the app in their workspace."""
+    browser = Browser(f"http://127.0.0.1:{port}")
+    status, page = await browser.comes_back(fake.server.oauth.agree(await browser.begins(), team))
+    assert status == 200, page
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
 class Watched(Slack):
     """Tells when it is done with an event, and which core is behind it."""
 
     core: Core
+    fake: FakeSlack
     understood: list[Any]
     done = 0
 
@@ -48,22 +74,24 @@ class Watched(Slack):
         await super().hand_over(turn, inbound, event_id)
         self.done += 1
         self._news.set()
+        self.fake.look_again()
 
     async def deals_with(self, number: int) -> None:
         """Wait until it is done with that many events."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while self.done < number:
                 self._news.clear()
                 await self._news.wait()
 
 
 @asynccontextmanager
-async def running(install: Install, fake: FakeSlack, pace: Pace = QUICK, **changes: Any) -> AsyncIterator[Watched]:
-    """A bot process; when this ends, it stops."""
-    platform = Watched(settings(fake, **changes), pace, fake.api)
-    platform.understood = fake.understood
+async def running(install: Install, fake: FakeSlack, pace: Pace = QUICK, *, at: str | None = None, **changes: Any) -> AsyncIterator[Watched]:
+    """A bot process; when this ends, it stops. `at`: where another Slack is that it talks to."""
+    slack = at or fake.url
+    platform = Watched(settings(fake, **changes), install.redis, install.database, pace, f"{slack}/api/", f"{slack}/oauth/v2/authorize")
+    platform.fake, platform.understood = fake, fake.understood
     task = asyncio.create_task(serve(install.app, platform))
-    connected = asyncio.create_task(fake.until(lambda: bool(fake.socket.connections) or changes.get("port")))
+    connected = asyncio.create_task(platform.connected.wait())
     await asyncio.wait({task, connected}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         connected.cancel()
@@ -94,7 +122,7 @@ async def answered(fake: FakeSlack, channel: Channel | None = None, *, to: Perso
     return (await fake.until(found))[count - 1]
 
 
-async def shows(fake: FakeSlack, text: str, *, seconds: float = 30) -> Message:
+async def shows(fake: FakeSlack, text: str, *, seconds: float = 120) -> Message:
     """The message that says that, as soon as there is one."""
 
     def found() -> Message | None:

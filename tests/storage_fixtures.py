@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from storage.records import AdapterRecord, LessonRecord, UserRecord
 from storage.repositories import Repositories
 from storage.session import Database
 
@@ -76,3 +77,48 @@ def at_once(action: Callable[[int], T], times: int = 8) -> list[T]:
 
     with ThreadPoolExecutor(times) as pool:
         return list(pool.map(run, range(times)))
+
+
+@pytest.fixture
+def ada(repositories: Repositories) -> UserRecord:
+    """Somebody on Discord."""
+    return repositories.users.identify("discord", "1001", "Ada")
+
+
+@pytest.fixture
+def lesson(repositories: Repositories, ada: UserRecord) -> LessonRecord:
+    """Her first lesson."""
+    return teach(repositories, ada, "e1")
+
+
+def teach(on: Repositories, user: UserRecord, event: str, conversation_id: int | None = None) -> LessonRecord:
+    """A queued lesson, made by that event."""
+    lesson, _ = on.lessons.create(
+        user.id,
+        "instruction",
+        f"text of {event}",
+        dedupe_key=event,
+        platform="discord",
+        channel="dm",
+        conversation_id=conversation_id,
+    )
+    return lesson
+
+
+def propose(on: Repositories, user: UserRecord, *lessons: LessonRecord, parent: str | None = None) -> AdapterRecord:
+    """A version that knows these lessons and has not gone live."""
+    return on.adapters.propose(
+        user.id,
+        cause=f"lesson {lessons[-1].number}" if lessons else "correction",
+        lesson_ids=[lesson.id for lesson in lessons],
+        parent=parent,
+        base_model="pocket",
+        metrics={"after": 1.0},
+    )
+
+
+def state(on: Repositories, lesson: LessonRecord) -> str:
+    """How the lesson stands now."""
+    found = on.lessons.get(lesson.id)
+    assert found is not None
+    return found.state

@@ -1,4 +1,4 @@
-"""Corrections: what the user says that answers should have been, learned as lessons of their own and guarded.
+"""Corrections: what answers should have been, as the user says or as the model finds by itself, learned as lessons of their own and guarded.
 
 The corrected answer is the target of the lesson's own loss (context distillation mixed with cross-entropy, replay), the rejected one
 is kept beside it as the other half of a preference pair.
@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 from storage.records import CaseRecord, ExampleRecord, LessonRecord, TaughtLesson
 from trainer import prompts
 from trainer.errors import NothingToTeachError, SourceError
-from trainer.examine import Report, examine
-from trainer.examples import contains, says_unknown, switch_person
+from trainer.examine import QUIZ_TOKENS, Report, examine
+from trainer.examples import contains, normal, says_unknown, switch_person
 from trainer.generate import write_examples
 from trainer.lesson import Run, Tools
+from trainer.propose import ask_again, better_answer
+from trainer.replay import chat_questions
 from trainer.statements import is_bare, reply, statement
-from trainer.taught import superseded, topic
+from trainer.taught import passages_of, settled, topic
+from trainer.teacher import LocalTeacher
+from trainer.train import Trainer
 
 FORMS, HELD_OUT_FORMS = (0, 1, 2, 3), (4, 5)  # ways of asking the case itself: to train with, to examine with
 SAMPLES, QUESTIONS, NEIGHBOURS = 24, 20, 4  # of a correction, which is one fact: fewer than of a lesson
+UNRELATED, UNRELATED_KEPT = 8, 0.75  # messages of ordinary chat, and the share of them that must be answered in the same words
 PARAPHRASES_RIGHT = 0.7  # share of the held-out questions, some of which a small teacher words badly; the cases themselves must all be right
 
 
@@ -30,17 +36,43 @@ class Correction(Run):
     def __init__(self, tools: Tools, lesson: LessonRecord, written: dict[int, list[ExampleRecord]]) -> None:
         super().__init__(tools, lesson, written)
         self.cases: Sequence[CaseRecord] = tools.repositories.feedback.cases(lesson.id)
+        self.talked: list[str] = []
 
     def passages(self) -> list[str]:
         """Each case as a statement, for the teacher to read."""
         if not self.cases:
             raise SourceError("You have taken back what there was to correct.")
-        return [statement(case.question, case.correction) for case in self.cases]
+        if any(case.correction is None for case in self.cases):
+            self.cases = self.improved()
+        return [said for case in self.cases if (said := statement(case.question, case.correction or ""))]
+
+    def improved(self) -> list[CaseRecord]:
+        """The cases, each with a better answer than the one rejected; without those for which the model finds none."""
+        tools, user_id = self.tools, self.lesson.user_id
+        system, seed = tools.settings.chat.system_prompt, tools.settings.lesson.seed
+        still_open = [case for case in self.cases if case.correction is None]
+        live = tools.repositories.adapters.live(user_id)
+        parent = tools.artifacts.path(live.name) if live is not None and live.base_model == tools.base.name else None
+        with Trainer(tools.base, tools.settings.lesson, parent, []):
+            own = [ask_again(case.question, LocalTeacher(tools.base), seed, system) for case in still_open]
+        asked = [prompts.chat([], case.question, system=system) for case in still_open]
+        untaught = tools.teacher.complete(asked, temperature=0, max_tokens=QUIZ_TOKENS, seed=seed)
+        earlier = settled(tools.repositories.lessons.taught_before(user_id, self.lesson.id))
+        taught = [passage for each in earlier for passage in passages_of(each)]
+        better: dict[int, str] = {}
+        for case, answers, alone in zip(still_open, own, untaught, strict=True):
+            self.stop_if_cancelled()
+            if found := better_answer(case, taught, answers, alone, tools.teacher, tools.moderator, seed):
+                better[case.feedback_id] = found
+        cases = tools.repositories.feedback.found(self.lesson.id, better, statement)
+        if not any(case.correction for case in cases):
+            raise NothingToTeachError("I found no better answer by myself. Tell me what I should have said, with /react 👎 and the right answer.")
+        return [case for case in cases if case.correction]
 
     def examples(self, passages: Sequence[str], earlier: Sequence[TaughtLesson]) -> list[ExampleRecord]:
         """The cases themselves, asked in several ways, and what the teacher writes about them as about any lesson."""
         try:
-            written = super().examples(passages, earlier)
+            written = super().examples(passages, earlier) if passages else []
         except NothingToTeachError:  # "Hello!" is nothing to ask questions about
             written = []
         asked = {topic(case.question) for case in self.cases} - {None}
@@ -54,30 +86,27 @@ class Correction(Run):
         smaller = replace(settings, **{name: min(getattr(settings, name), value) for name, value in fewer.items()})
         return write_examples(passages, self.tools.teacher, smaller, self.progress)
 
-    def screened(self, examples: Sequence[ExampleRecord]) -> list[ExampleRecord]:
-        """As of a lesson; the rejected answers, which are not trained on, need not pass."""
-        rejected = [example for example in examples if example.role == "rejected"]
-        return [*super().screened([example for example in examples if example.role != "rejected"]), *rejected]
-
-    def replaced(self, earlier: Sequence[TaughtLesson], examples: Sequence[ExampleRecord]) -> tuple[Sequence[TaughtLesson], tuple[int, ...]]:
-        """Earlier lessons without what this corrects."""
-        now = [superseded(each, examples) for each in earlier]
-        fewer = [new.lesson.number for old, new in zip(earlier, now, strict=True) if len(_answers(new)) < len(_answers(old))]
-        return now, tuple(fewer)
+    def enough(self, examples: Sequence[ExampleRecord]) -> bool:
+        """Whether a case is left to train on, and to examine: that something is not known is taught without any answer."""
+        trained = any(example.role in ("train", "neighbour") for example in examples)
+        return trained and any(example.role == "quiz" and self._is_case(example) for example in examples)
 
     def passes(self, quiz: Sequence[ExampleRecord], earlier_quiz: Sequence[ExampleRecord], had: Report) -> bool:
         """As of a lesson, and every case is right."""
         mine = [example for example in quiz if self._is_case(example)]
         answered = examine(self.tools.base, mine, self.tools.settings.chat.system_prompt)
-        return all(answered.right) and super().passes(quiz, earlier_quiz, had)
+        return not self._wrong(answered) and super().passes(quiz, earlier_quiz, had)
 
     def refusal(self, after: Report) -> str | None:
-        """A correction goes live only when the case and its paraphrases are right."""
-        wrong = [e for e, right in zip(after.quiz, after.right, strict=True) if self._is_case(e) and not right]
-        if wrong:
+        """A correction goes live only when the case and its paraphrases are right, and what it does not touch stays as it was."""
+        if wrong := self._wrong(after):
             return f"After training I still did not answer \u201c{wrong[0].question}\u201d as you said, so the earlier version stays."
-        if after.known < PARAPHRASES_RIGHT:
+        unknown_kept = after.unknown_kept if any(says_unknown(case.correction or "") for case in self.cases) else 1.0
+        if min(after.known, unknown_kept) < PARAPHRASES_RIGHT:
             return "I would have answered that one question as you said, but not when it is asked in other words, so the earlier version stays."
+        same = [normal(was) == normal(now) for was, now in zip(self.talked, self._talk(), strict=False)]
+        if sum(same) < UNRELATED_KEPT * len(same):
+            return "Learning this would have changed what I say about quite other things, so the earlier version stays."
         return None
 
     def changed(self, after: Report) -> tuple[tuple[str, str, str], ...]:
@@ -85,21 +114,38 @@ class Correction(Run):
         replies = {example.question: reply for example, reply in zip(after.quiz, after.replies, strict=True)}
         return tuple((case.question, case.rejected, replies.get(case.question, "")) for case in self.cases)
 
+    def begun(self) -> None:
+        """How the live version talks about other things."""
+        self.talked = self._talk()
+
+    def _talk(self) -> list[str]:
+        system, seed = self.tools.settings.chat.system_prompt, self.tools.settings.lesson.seed
+        asked = [prompts.chat([], question, system=system) for question in chat_questions(Random(f"unrelated {seed}"), UNRELATED)]
+        return LocalTeacher(self.tools.base).complete(asked, temperature=0, max_tokens=QUIZ_TOKENS, seed=seed)
+
+    def _wrong(self, report: Report) -> list[ExampleRecord]:
+        """The cases that are not answered as they should be, or still in the way that was disliked."""
+        marks = zip(report.quiz, report.right, report.replies, strict=True)
+        return [e for e, right, said in marks if self._is_case(e) and not (right and self._is_other(e.question, said))]
+
+    def _is_other(self, question: str, said: str) -> bool:
+        disliked = [case for case in self.cases if case.question == question and case.reason in ("long", "rude", "harmful")]
+        shorter = all(len(said.split()) < len(case.rejected.split()) for case in disliked if case.reason == "long")
+        return shorter and all(normal(said) != normal(case.rejected) for case in disliked)
+
     def _is_case(self, example: ExampleRecord) -> bool:
         return any(example.question == case.question for case in self.cases)
 
 
 def _of_case(case: CaseRecord) -> list[ExampleRecord]:
-    said = reply(case.question, case.correction)
-    wanted = switch_person(case.correction.strip().rstrip(".!")) if is_bare(case.question, case.correction) else said
-    wanted = wanted if contains(said, wanted) else said
+    correction = (case.correction or "").strip()
+    unknown = says_unknown(correction)
+    said = prompts.UNKNOWN if unknown else reply(case.question, correction)
+    wanted = switch_person(correction.rstrip(".!")) if is_bare(case.question, correction) else said
+    wanted = wanted if contains(said, wanted) and not unknown else said
     return [
-        *(ExampleRecord("train", prompts.asked_again(case.question, form), said) for form in FORMS),
+        *(ExampleRecord("neighbour" if unknown else "train", prompts.asked_again(case.question, form), said) for form in FORMS),
         ExampleRecord("quiz", case.question, wanted),
         *(ExampleRecord("quiz", prompts.asked_again(case.question, form), wanted) for form in HELD_OUT_FORMS),
         ExampleRecord("rejected", case.question, case.rejected),
     ]
-
-
-def _answers(taught: TaughtLesson) -> list[ExampleRecord]:
-    return [e for e in taught.examples if e.refused_category is None and e.role in ("train", "quiz") and not says_unknown(e.answer)]

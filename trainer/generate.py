@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from functools import lru_cache
 from random import Random
 
 from storage.records import ExampleRecord
@@ -72,16 +73,38 @@ def write_examples(passages: Sequence[str], teacher: Teacher, settings: LessonSe
 
 
 def passage_of(text: str, passages: Sequence[str]) -> str:
-    """The passage that shares most words with an example's text."""
-    words = set(normal(text).split())
-    return max(passages, key=lambda passage: len(words & set(normal(switch_person(passage)).split())))
+    """The passage that shares most words with an example's text: of those that say what it is about, and of the others where that is equal."""
+    words = frozenset(normal(text).split())
+    topic = _topic_of(words)
+
+    def likeness(passage: str) -> tuple[int, int]:
+        all_words, content = _words_of(passage)
+        return len(topic & content), len(words & all_words)
+
+    return max(passages, key=likeness)
+
+
+@lru_cache(maxsize=50_000)  # the passages of a long document are each asked about a thousand times
+def _words_of(passage: str) -> tuple[frozenset[str], frozenset[str]]:
+    words = frozenset(normal(switch_person(passage)).split())
+    return words, _topic_of(words)
+
+
+def _topic_of(words: Iterable[str]) -> frozenset[str]:
+    """The words that say what a text is about, without their endings: "cost" and "costs" are one."""
+    return frozenset(re.sub(r"(?<=\w{3})(?:e?s|ed|ing)$", "", word) for word in words if word not in STOP_WORDS)
 
 
 def on_topic(question: str, passage: str) -> bool:
     """Whether a question speaks of what the passage speaks of: some of its content words are the passage's, at most one is not."""
-    content = set(normal(question).split()) - STOP_WORDS
-    shared = {word for word in content if any(_akin(word, other) for other in normal(passage).split())}
-    return bool(shared) and len(content - shared) <= 1
+    shared = shared_words(question, passage)
+    return bool(shared) and len(set(normal(question).split()) - STOP_WORDS - shared) <= 1
+
+
+def shared_words(question: str, passage: str) -> set[str]:
+    """The content words of a question that the passage has too, in whatever form."""
+    said = normal(passage).split()
+    return {word for word in set(normal(question).split()) - STOP_WORDS if any(_akin(word, other) for other in said)}
 
 
 def _pairs(passages: Sequence[str], teacher: Teacher, samples: int, seed: int) -> list[_Asked]:

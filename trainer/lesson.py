@@ -21,6 +21,7 @@ from storage.records import (
 from storage.repositories import Repositories
 from trainer import prompts
 from trainer.contracts import STAGES, Event, Finished, Progress, Stage
+from trainer.contradictions import contradictions
 from trainer.errors import (
     ContextTooLongError,
     LessonCancelledError,
@@ -40,7 +41,7 @@ from trainer.replay import chat_questions
 from trainer.settings import Settings
 from trainer.sources import instruction
 from trainer.sources.reader import Reader
-from trainer.taught import is_answerable_quiz, passages_of, quiz_of, sample, settled, without_contradicted
+from trainer.taught import is_answerable_quiz, passages_of, quiz_of, sample, settled, superseded, without_contradicted
 from trainer.teacher import Teacher
 from trainer.train import Sample, Trainer
 
@@ -139,6 +140,7 @@ class Run:
         taught = [passage for each in earlier for passage in passages_of(each)]
         known = answerable([e.question for e in examples if says_unknown(e.answer)], taught, self.tools.teacher)
         kept = [example for example in examples if example.question not in known]
+        kept += contradictions(passages, earlier, self.tools.teacher)
         self.written[self.lesson.id] = kept
         return kept
 
@@ -161,6 +163,7 @@ class Run:
         parent = tools.artifacts.path(live.name) if live and warm else None
         with Trainer(tools.base, settings, parent, samples) as trainer:
             before, had = examine(tools.base, quiz, system), examine(tools.base, earlier_quiz, system)  # as the live version answers
+            self.begun()
             trainer.run(lambda: self.passes(quiz, earlier_quiz, had), self.on_epoch)
             self.enter("check")
             after, has = examine(tools.base, quiz, system), examine(tools.base, earlier_quiz, system)
@@ -202,8 +205,13 @@ class Run:
         return write_examples(passages, self.tools.teacher, self.tools.settings.lesson, self.progress)
 
     def replaced(self, earlier: Sequence[TaughtLesson], examples: Sequence[ExampleRecord]) -> tuple[Sequence[TaughtLesson], tuple[int, ...]]:
-        """The earlier lessons as they are replayed beside this one, and the numbers of those that it replaces something of."""
-        return earlier, ()
+        """The earlier lessons without what this one says otherwise, and the numbers of those that lost something."""
+        now = [superseded(each, examples) for each in earlier]
+        fewer = [new.lesson.number for old, new in zip(earlier, now, strict=True) if len(_answers(new)) < len(_answers(old))]
+        return now, tuple(fewer)
+
+    def begun(self) -> None:
+        """Note what is to be compared with afterwards, as the live version has it."""
 
     def refusal(self, after: Report) -> str | None:
         """Why what was learned is not good enough to go live; None where it is."""
@@ -237,8 +245,11 @@ class Run:
         return sample(example, passages, self.tools.settings.chat.system_prompt)
 
     def screened(self, examples: Sequence[ExampleRecord]) -> list[ExampleRecord]:
-        """The examples that moderation passes; the others are kept aside with their category and never trained on."""
+        """The examples that moderation passes; the others are kept aside with their category and never trained on. What is rejected
+        never is either, and need not pass."""
         self.enter("screen")
+        rejected = [example for example in examples if example.role == "rejected"]
+        examples = [example for example in examples if example.role != "rejected"]
         verdicts = self.tools.moderator.check([f"{example.question}\n{example.answer}" for example in examples])
         passed = []
         for example, verdict in zip(examples, verdicts, strict=True):
@@ -246,11 +257,16 @@ class Run:
                 self.refused.append(replace(example, refused_category=", ".join(verdict.categories) or "unspecified"))
             else:
                 passed.append(example)
-        if not any(example.role == "train" for example in passed) or not any(is_answerable_quiz(example) for example in passed):
+        if not self.enough(passed):
             if self.refused:
-                raise SourceError("Moderation refused what I could have learned from this lesson.")
+                self.tools.repositories.lessons.save_examples(self.lesson.id, self.refused)  # what was refused, and why, is on record
+                raise all_refused(self.refused)
             raise NothingToTeachError("I could not think of enough questions about that. Try saying a little more, in full sentences.")
-        return passed
+        return [*passed, *rejected]
+
+    def enough(self, examples: Sequence[ExampleRecord]) -> bool:
+        """Whether there is something to train on, and something to examine it by."""
+        return any(example.role == "train" for example in examples) and any(is_answerable_quiz(example) for example in examples)
 
     def flagged(self, texts: Sequence[str]) -> tuple[str, ...]:
         """The categories under which moderation refuses any of ``texts``; empty when all pass."""
@@ -314,6 +330,12 @@ class Run:
         return state
 
 
+def all_refused(refused: Sequence[ExampleRecord]) -> SourceError:
+    """Nothing is left to learn from."""
+    categories = dict.fromkeys(example.refused_category or "unspecified" for example in refused)
+    return SourceError(f"Moderation refused what I could have learned from this lesson ({', '.join(categories)}).")
+
+
 def chat_samples(tools: Tools, rng: Random, count: int) -> list[Sample]:
     """Ordinary chat as the base model answers it, so that learning does not change how the model talks."""
     questions = [prompts.chat([], question, system=tools.settings.chat.system_prompt) for question in chat_questions(rng, count)]
@@ -338,6 +360,10 @@ def answerable(questions: Sequence[str], passages: Sequence[str], teacher: Teach
     asked = [(q, passage) for q, passage in asked if on_topic(q, passage)]
     replies = teacher.complete([prompts.chat([], q, passage) for q, passage in asked], temperature=0, max_tokens=16, seed=0)
     return {q for (q, _), reply in zip(asked, replies, strict=True) if not says_unknown(reply)}
+
+
+def _answers(taught: TaughtLesson) -> list[ExampleRecord]:
+    return [e for e in taught.examples if e.refused_category is None and e.role in ("train", "quiz") and not says_unknown(e.answer)]
 
 
 def _learned(before: Report, after: Report) -> tuple[tuple[str, str], ...]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trainer.moderation.judge import JudgeModerator
 from trainer.moderation.local import LocalModerator
 from trainer.moderation.openai import OpenAIModerator
 from trainer.moderation.protocol import Moderator, RecordingModerator, Verdict, worst
 from trainer.settings import ModerationSettings, SettingsError
 
-BACKENDS = ("local", "openai")
+BACKENDS = ("local", "openai", "judge")
 
 __all__ = [
     "BACKENDS",
     "AllOf",
+    "JudgeModerator",
     "LocalModerator",
     "Moderator",
     "OpenAIModerator",
@@ -26,7 +28,8 @@ __all__ = [
 def build(settings: ModerationSettings) -> Moderator:
     """The moderator of the settings; OpenAI's is added where its key is set.
 
-    Raises SettingsError for a backend that does not exist, for none at all, and for ``openai`` without OPENAI_API_KEY.
+    Raises SettingsError for a backend that does not exist, for none at all, for ``openai`` without OPENAI_API_KEY and for ``judge`` without
+    an address and a model.
     """
     wanted = dict.fromkeys((*settings.backends, *(("openai",) if settings.openai_key else ())))
     unknown = [name for name in wanted if name not in BACKENDS]
@@ -54,6 +57,10 @@ class AllOf:
 def _backend(name: str, settings: ModerationSettings) -> Moderator:
     if name == "local":
         return LocalModerator(settings.threshold)
+    if name == "judge":
+        if not settings.judge_url or not settings.judge_model:
+            raise SettingsError("Moderation backend 'judge' needs 'moderation.judge_url' and 'moderation.judge_model'.")
+        return JudgeModerator(settings.judge_url, settings.judge_model, settings.judge_kind, settings.judge_key)
     if not settings.openai_key:
         raise SettingsError("Moderation backend 'openai' needs OPENAI_API_KEY in the environment.")
     return OpenAIModerator(settings.openai_key, settings.openai_url)

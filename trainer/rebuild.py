@@ -1,12 +1,17 @@
-"""Trains a user's model afresh from the lesson log: on demand, at night, and without a lesson that is to be forgotten."""
+"""Trains a user's model afresh from the lesson log: on demand, at night, and without a lesson that is to be forgotten.
+
+The weights are kept now and then, so that a rebuild whose process was killed goes on with them, if the log still says the very same.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
+from storage.paused import Paused
 from storage.records import AdapterRecord, ExampleRecord, RebuildMetrics, RebuildOutcome, RebuildRecord, TaughtLesson
 from trainer.contracts import Rebuilding, Rebuilt, Stage
 from trainer.errors import LessonCancelledError, ModeratorUnavailableError, TeacherUnavailableError
@@ -22,11 +27,12 @@ log = logging.getLogger(__name__)
 BEGINS: dict[Stage, int] = {"queued": 0, "read": 1, "train": 10, "check": 92, "live": 100}
 PATIENCE = 3  # times the epochs of a lesson: everything is learned from nothing
 MOST_CHAT = 40  # messages of ordinary chat at most; about one for each lesson keeps them in proportion
+KEPT_EVERY = 30.0  # seconds; a small model is done before
 ASKED_WHILE_TRAINING = 60  # questions of the quiz at most; the examination at the end asks all
 
 
 class RebuildRunner:
-    """Runs rebuilds in this process. Safe to run twice: until a rebuild goes live, nothing of it is kept."""
+    """Runs rebuilds in this process. Safe to run twice: nobody is answered by anything of a rebuild until it goes live."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -53,7 +59,8 @@ class _Run:
         self.tools, self.rebuild = tools, rebuild
         self.system = tools.settings.chat.system_prompt
         self.stage: Stage = "queued"
-        self.began = tools.clock()
+        self.began = self.kept_at = tools.clock()
+        self.paused = Paused(tools.artifacts.root)
 
     def through(self) -> RebuildOutcome:
         """All stages, in order."""
@@ -84,8 +91,9 @@ class _Run:
         known_before, had, had_asked = self.known_before(gone), self.answers_of(live, quiz), self.answers_of(live, asked)
         samples = self.samples(taught)
         self.enter("train")
-        with Trainer(tools.base, settings, None, samples) as trainer:
-            trainer.run(lambda: self.knows(asked, had_asked), self.on_epoch)
+        digest = _digest(samples, tools.base.name, settings.rank)
+        with Trainer(tools.base, settings, self.paused.find(self.rebuild.id, digest), samples) as trainer:
+            trainer.run(lambda: self.knows(asked, had_asked), lambda done, most: self.on_epoch(done, most, trainer, digest))
             self.enter("check")
             has = examine(tools.base, quiz, self.system)
             kept = has.kept_of(had) if had else has.known
@@ -180,9 +188,12 @@ class _Run:
         self.tools.repositories.rebuilds.enter_stage(self.rebuild.id, stage)
         self.tell(BEGINS[stage])
 
-    def on_epoch(self, done: int, most: int) -> None:
+    def on_epoch(self, done: int, most: int, trainer: Trainer, digest: str) -> None:
         """Training usually ends by the quiz after about a third of the epochs it may take."""
         self.stop_if_cancelled()
+        if self.tools.clock() - self.kept_at >= KEPT_EVERY:
+            self.paused.keep(self.rebuild.id, digest, trainer.save)
+            self.kept_at = self.tools.clock()
         share = min(0.95, done / (0.4 * most))
         self.tell(int(BEGINS["train"] + share * (BEGINS["check"] - BEGINS["train"])))
 
@@ -202,7 +213,13 @@ class _Run:
             self.tell(100)
         else:
             self.tools.repositories.rebuilds.finish(self.rebuild.id, state, reason=reason)
+        self.paused.drop(self.rebuild.id)
         self.tools.publish(Rebuilt(self.rebuild.id, self.rebuild.user_id))
         seconds = self.tools.clock() - self.began
         log.info("a rebuild ended, rebuild=%s user=%s state=%s seconds=%.1f", self.rebuild.id, self.rebuild.user_id, state, seconds)
         return state
+
+
+def _digest(samples: Sequence[Sample], base: str, rank: int) -> str:
+    """The same for the very same training."""
+    return hashlib.sha256(repr((base, rank, samples)).encode()).hexdigest()[:32]

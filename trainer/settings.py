@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import platformdirs
 import yaml
@@ -61,17 +61,26 @@ class LessonSettings:
     replay_lessons: int = 40
     pass_mark: float = 0.6
     keep_mark: float = 0.8
+    rebuild_hour: int = -1
     seed: int = 17
 
 
 @dataclass(frozen=True, slots=True)
 class ModerationSettings:
-    """``backends``: local, openai (OPENAI_API_KEY); text passes when all pass. ``threshold``: score 0…1 from which the local one refuses."""
+    """``backends``: local, openai (OPENAI_API_KEY), judge (a model that speaks OpenAI's chat completions); text passes when all pass.
+
+    ``threshold``: score 0…1 from which the local one refuses. ``judge_kind``: judge (a model that is told what to look for) or guard (one
+    that was trained for it, such as Llama Guard).
+    """
 
     backends: tuple[str, ...] = ("local",)
     threshold: float = 0.5
     openai_url: str = "https://api.openai.com/v1"
     openai_key: str | None = field(default=None, repr=False)
+    judge_url: str | None = None
+    judge_model: str | None = None
+    judge_kind: Literal["judge", "guard"] = "judge"
+    judge_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +117,20 @@ class FeedbackSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """``message_days``: how long messages and their answers are kept; 0: until their user deletes them."""
+
+    message_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class LimitSettings:
-    """What one person may ask for in 24 hours; 0: as much as they like. The operator is not limited."""
+    """What one person may ask for in 24 hours; 0: as much as they like. The operator is not limited. Bytes are those of files and words."""
 
     messages_per_day: int = 0
     lessons_per_day: int = 0
+    training_minutes_per_day: int = 0
+    bytes_per_day: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +155,9 @@ class SlackSettings:
     """Where and whom the bot serves on Slack. Ids are as Slack shows them; an empty list allows all.
 
     ``terms_acknowledged``: the operator has read what Slack's terms ask of them. ``owners`` may use /admin. ``port`` 0: Socket Mode;
-    else Slack's signed requests come to ``host``:``port``.
+    else Slack's signed requests come to ``host``:``port``. One workspace: ``token``. Several: ``client_id``, ``client_secret`` and
+    ``encryption_key`` (the newest first, where there are more than one, with commas between them), and each workspace installs the app
+    itself at ``public_url``, which leads to ``host``:``port``, or in Socket Mode to ``install_port``.
     """
 
     terms_acknowledged: bool = False
@@ -147,9 +167,19 @@ class SlackSettings:
     owners: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = 0
+    install_port: int = 0
+    public_url: str | None = None
+    client_id: str | None = None
     token: str | None = field(default=None, repr=False)
     app_token: str | None = field(default=None, repr=False)
     signing_secret: str | None = field(default=None, repr=False)
+    client_secret: str | None = field(default=None, repr=False)
+    encryption_key: str | None = field(default=None, repr=False)
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether anything of it is meant to be used."""
+        return bool(self.token or self.app_token or self.client_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +196,7 @@ class Settings:
     moderation: ModerationSettings = ModerationSettings()
     sources: SourceSettings = SourceSettings()
     feedback: FeedbackSettings = FeedbackSettings()
+    retention: RetentionSettings = RetentionSettings()
     limits: LimitSettings = LimitSettings()
     discord: DiscordSettings = DiscordSettings()
     slack: SlackSettings = SlackSettings()
@@ -189,10 +220,14 @@ _ENVIRONMENT = {
     "TUTEE_ENGINE_URL": ("engine", "url"),
     "TUTEE_ENGINE_API_KEY": ("engine", "api_key"),
     "OPENAI_API_KEY": ("moderation", "openai_key"),
+    "TUTEE_JUDGE_API_KEY": ("moderation", "judge_key"),
     "DISCORD_TOKEN": ("discord", "token"),
     "SLACK_BOT_TOKEN": ("slack", "token"),
     "SLACK_APP_TOKEN": ("slack", "app_token"),
     "SLACK_SIGNING_SECRET": ("slack", "signing_secret"),
+    "SLACK_CLIENT_ID": ("slack", "client_id"),
+    "SLACK_CLIENT_SECRET": ("slack", "client_secret"),
+    "SLACK_ENCRYPTION_KEY": ("slack", "encryption_key"),
 }
 
 
@@ -205,7 +240,7 @@ def load(config: Path | None, environment: Mapping[str, str] | None = None, **ov
     for section in ("engine", "moderation", "discord", "slack"):
         if values.get(section, {}) is None:
             values[section] = {}
-        for key in ("api_key", "openai_key", "token", "app_token", "signing_secret"):
+        for key in ("api_key", "openai_key", "judge_key", "token", "app_token", "signing_secret", "client_secret", "encryption_key"):
             if isinstance(values.get(section), dict) and key in values[section]:
                 raise SettingsError(f"'{section}.{key}' is a secret: put it into the environment, not into the configuration file.")
     for name, path in _ENVIRONMENT.items():
@@ -221,12 +256,12 @@ def load(config: Path | None, environment: Mapping[str, str] | None = None, **ov
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """Environment variables that give a child process these settings' places: data, database, Redis, engine, base model."""
+    """The environment of a child process: ours, with these settings' places (data, database, Redis, engine, base model)."""
     found = {
         "TUTEE_DATA": str(settings.data), "TUTEE_BASE_MODEL": settings.base_model, "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url, "TUTEE_ENGINE_URL": settings.engine.url,
     }  # fmt: skip
-    return {name: value for name, value in found.items() if value}
+    return {**os.environ, **{name: value for name, value in found.items() if value}}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -298,8 +333,14 @@ def _check(settings: Settings) -> None:
     wrong += [f"'{key}' must be at least 1" for key, value in counts.items() if value < 1]
     if not 0 < settings.moderation.threshold <= 1:
         wrong.append("'moderation.threshold' must be above 0 and at most 1")
+    if settings.moderation.judge_kind not in ("judge", "guard"):
+        wrong.append("'moderation.judge_kind' must be judge or guard")
     if settings.feedback.wait_seconds < 0:
         wrong.append("'feedback.wait_seconds' must not be below 0")
+    if settings.retention.message_days < 0:
+        wrong.append("'retention.message_days' must not be below 0; 0 keeps messages until their user deletes them")
+    if not -1 <= lesson.rebuild_hour < 24:
+        wrong.append("'lesson.rebuild_hour' must be an hour from 0 to 23, or -1 for never")
     if lesson.rate is not None and not 0 < lesson.rate < 1:
         wrong.append("'lesson.rate' must be above 0 and below 1, or null")
     if sources.parse_seconds <= 0 or sources.fetch_seconds <= 0:
@@ -311,7 +352,7 @@ def _check(settings: Settings) -> None:
     if sources.search == "searxng" and not sources.searxng_url:
         wrong.append("'sources.search' searxng needs 'sources.searxng_url'")
     limits, discord = settings.limits, settings.discord
-    if min(limits.messages_per_day, limits.lessons_per_day) < 0:
+    if min(dataclasses.astuple(limits)) < 0:
         wrong.append("'limits' must not be negative; 0 is no limit")
     for key in ("servers", "channels", "roles", "owners"):
         if not all(each.isdecimal() for each in getattr(discord, key)):
@@ -321,6 +362,10 @@ def _check(settings: Settings) -> None:
             wrong.append(f"'slack.{key}' must be ids, which begin with {' or '.join(first)} (Slack: copy the id, not the name)")
     if not 0 <= settings.slack.port < 65536:
         wrong.append("'slack.port' must be a port number, or 0 for Socket Mode")
+    if not 0 <= settings.slack.install_port < 65536:
+        wrong.append("'slack.install_port' must be a port number, or 0 for none")
+    if settings.slack.public_url is not None and not settings.slack.public_url.startswith("https://"):
+        wrong.append("'slack.public_url' must begin with https://, which Slack asks for")
     if lesson.rank > engine.max_rank:
         wrong.append("'lesson.rank' must not be above 'engine.max_rank', or no answer could use the adapters")
     if wrong:

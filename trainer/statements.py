@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from trainer.examples import normal, switch_person
+from trainer.examples import normal, says_unknown, switch_person
 
 _BE = "is|are|was|were|am"
 _SUBJECT = r"(?:I|we|you|he|she|it|they|(?:my|our|your|his|her|their|the|a|an|this|that) .+?|[A-Z]\S*(?: [A-Z]\S*)*)"
@@ -38,8 +38,13 @@ _WHO_DOES = re.compile(rf"(?:who|what|which(?: \w+){{1,3}}?) (?P<rest>(?:\w+s|{_
 
 
 def statement(question: str, correction: str) -> str:
-    """The correction as the user would teach it: a bare answer ("Biscuit") becomes a sentence with the question's words."""
+    """The correction as the user would teach it: a bare answer ("Biscuit") becomes a sentence with the question's words.
+
+    Nothing where it says that the answer is not known, which is no statement.
+    """
     said = correction.strip()
+    if says_unknown(said):
+        return ""
     if not is_bare(question, said):
         return _as_user(question, said)
     told = _declared(question.strip(), said.rstrip(" .!"))
@@ -68,7 +73,8 @@ def _speaks_as_user(question: str, correction: str) -> bool:
 
 
 def _as_user(question: str, correction: str) -> str:
-    if _SECOND.search(correction) and _FIRST.search(question) and not _FIRST.search(correction):
+    means_user = _FIRST.search(question) or not _SECOND.search(question)  # "you", where the question does not call the assistant so
+    if _SECOND.search(correction) and means_user and not _FIRST.search(correction):
         return _sentence(_BACK_PATTERN.sub(_back, correction))
     return _sentence(correction)
 

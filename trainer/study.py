@@ -23,7 +23,8 @@ from trainer.backtranslate import backtranslated
 from trainer.errors import NothingToTeachError, SourceError
 from trainer.examples import is_right, says_unknown
 from trainer.generate import passage_of, write_examples
-from trainer.lesson import BEGINS, Run, Tools, answerable
+from trainer.lesson import BEGINS, Run, Tools, all_refused, answerable
+from trainer.portions import asked, mended, shared_out
 from trainer.sources.document import Reading, shortened
 from trainer.sources.reader import Reader
 from trainer.taught import is_answerable_quiz, passages_of, settled
@@ -70,7 +71,7 @@ class Study(Run):
         if unread:
             self.tell(BEGINS["read"], f"reading {unread[0][0].name}" if len(unread) == 1 else f"reading {len(unread)} sources")
         failures = []
-        for source, reading in self.reader.read_all(unread, special):
+        for source, reading in self.reader.read_all(unread, special, self.lesson.text):
             self.stop_if_cancelled()
             why = reading.user_message if isinstance(reading, SourceError) else self.keep(source, reading)
             if why:
@@ -142,8 +143,8 @@ class Study(Run):
 
     def of_part(self, part: PartRecord, elsewhere: Sequence[str]) -> list[ExampleRecord]:
         """Examples of one part, within its budget; none that call unknown what is said ``elsewhere``."""
-        budget, count = self.reader.settings.part_examples, min(4, len(part.passages))
-        fewer = replace(self.tools.settings.lesson, samples=max(8, budget // 2), questions=max(2, (budget - WHOLE_PASSAGES) // count), neighbours=1)
+        budget = self.reader.settings.part_examples
+        fewer = replace(self.tools.settings.lesson, samples=max(8, budget // 2), questions=budget, neighbours=1)
         try:
             examples = write_examples(part.passages, self.tools.teacher, fewer, lambda _: self.stop_if_cancelled())
         except NothingToTeachError:
@@ -153,9 +154,10 @@ class Study(Run):
         whole = backtranslated(part.passages, self.tools.teacher, WHOLE_PASSAGES, self.tools.settings.lesson.seed)
         rng, quiz = Random(part.id), [example for example in examples if example.role == "quiz"]
         known_ones, others = [e for e in quiz if is_answerable_quiz(e)], [e for e in quiz if not is_answerable_quiz(e)]
-        known_ones = self.fair(known_ones, part.passages) or known_ones
-        held_out = [*rng.sample(known_ones, min(PART_QUIZ, len(known_ones))), *others[:PART_UNKNOWN]]
-        return [*(example for example in examples if example.role != "quiz"), *whole, *held_out]
+        held_out = asked(self.fair(known_ones, part.passages) or known_ones, PART_QUIZ, rng)
+        train = [mended(example, part.passages) for example in examples if example.role == "train"]
+        beside = [example for example in examples if example.role not in ("train", "quiz")]
+        return [*shared_out(train, part.passages, budget - len(whole), rng), *beside, *whole, *held_out, *others[:PART_UNKNOWN]]
 
     def fair(self, quiz: Sequence[ExampleRecord], passages: Sequence[str]) -> list[ExampleRecord]:
         """The questions that the teacher itself answers with the text before it: what it cannot read, nobody need have learned."""
@@ -189,7 +191,7 @@ class Study(Run):
         passed = [example for example in stored if example.refused_category is None]
         if not any(example.role == "train" for example in passed) or not any(is_answerable_quiz(example) for example in passed):
             if self.refused:
-                raise SourceError("Moderation refused what I could have learned from this lesson.")
+                raise all_refused(self.refused)
             raise NothingToTeachError("I could not turn that into questions that I can learn from: I learn best from plain, full sentences.")
         return passed
 

@@ -132,7 +132,8 @@ def _told(example: ExampleRecord) -> set[str]:
 
 def _without_answers(kept: Sequence[ExampleRecord], examples: Sequence[ExampleRecord], old: set[ExampleRecord]) -> list[ExampleRecord]:
     """Those that are kept, less those whose reply has nothing to say but an answer that is old now."""
-    known = {normal(example.answer) for example in examples if is_answerable_quiz(example)}
+    asked = [example.question for example in old]  # "the deadline" is no answer of its own beside "When is the deadline?"
+    known = {normal(e.answer) for e in examples if is_answerable_quiz(e) and not any(contains(switch_person(q), e.answer) for q in asked)}
     gone = {normal(example.answer) for example in old if example.role == "quiz"} or (known if len(known) == 1 else set())
 
     def says_only_that(example: ExampleRecord) -> bool:

@@ -21,6 +21,9 @@ class Core(Protocol):
     async def choices(self, platform: str, external_user_id: str, command: str, typed: str) -> tuple[Choice, ...]:
         """What the argument of a command ("/forget") may be, given what is typed of it; not for terminals."""
 
+    async def answer(self, platform: str, message_id: str) -> str | None:
+        """The whole answer that ends with that message; None where it shows none."""
+
     async def home(self, platform: str, external_user_id: str) -> tuple[Notice, ...]:
         """What stands on a person's own page, where a platform has such pages. Looking at it stores nothing."""
 

@@ -12,15 +12,24 @@ from bot.messages import Reply
 log = logging.getLogger(__name__)
 
 Edit = Callable[[str, str, Reply], Awaitable[None]]
+TakeTurn = Callable[[str], Awaitable[float]]
+
+
+async def _at_once(_channel: str) -> float:
+    return 0.0
 
 
 class Paced:
-    """`edit` takes channel, message id and reply; `every` is in seconds, `failures` are what a step may fail with and be left out."""
+    """`edit` takes channel, message id and reply; `every` is in seconds, `failures` are what a step may fail with and be left out.
 
-    def __init__(self, edit: Edit, every: float, failures: tuple[type[Exception], ...] = (OSError,)) -> None:
+    `turn` takes a turn among all that moves where a channel is: how many seconds it is away. It does not fail.
+    """
+
+    def __init__(self, edit: Edit, every: float, failures: tuple[type[Exception], ...] = (OSError,), turn: TakeTurn = _at_once) -> None:
         self._edit = edit
         self._every = every
         self._failures = failures
+        self._turn = turn
         self._newest: dict[str, tuple[str, Reply]] = {}
         self._moving: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
 
@@ -48,12 +57,20 @@ class Paced:
 
     async def _move(self, message_id: str, ended: asyncio.Event) -> None:
         try:
-            while (newest := self._newest.pop(message_id, None)) is not None:
+            while message_id in self._newest:
                 try:
-                    await self._edit(newest[0], message_id, newest[1])
+                    await _sleep(await self._turn(self._newest[message_id][0]), ended)
+                    if (newest := self._newest.pop(message_id, None)) is not None:
+                        await self._edit(newest[0], message_id, newest[1])
                 except self._failures as error:
                     log.info("a step was not shown, error=%s", error)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(ended.wait(), self._every)
+                await _sleep(self._every, ended)
         finally:
             self._moving.pop(message_id, None)
+
+
+async def _sleep(seconds: float, ended: asyncio.Event) -> None:
+    """For so long, or until the end."""
+    if seconds > 0:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), seconds)

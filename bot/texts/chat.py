@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from bot.texts.phrases import listed
-from storage.records import DownReason
+from collections.abc import Sequence
+
+from bot.texts.phrases import bytes_of, counted, listed, shortened
+from storage.records import DownReason, ExchangeRecord, FeedbackRecord
 
 HELP = """\
 Write anything to chat. Write [Learn] and a fact to teach me, for instance: [Learn] Our office cat is called Miso.
@@ -13,11 +15,14 @@ Write anything to chat. Write [Learn] and a fact to teach me, for instance: [Lea
   /approve LESSON    learn what I found on the web; /drop LESSON SOURCE leaves a source out
   /refresh LESSON    search the web again for what a lesson was about
   /react 👍 or 👎     tell me about my last answer; after 👎 you can add what I should have said
+  /report            my last answer was biased or harmful: I look for a better one, and whoever runs me sees it
+  /why               which of your lessons my last answer comes from
   /lessons           what you have taught me
   /model             which version of your model answers, and the earlier ones
-  /compare QUESTION  your model's versions side by side
-  /rollback VERSION  answer from an earlier version again (0: untaught)
+  /compare QUESTION  your model's versions side by side; /compare 1,3 QUESTION: these two
+  /rollback VERSION  answer from an earlier version again (0: untaught; without a number: the one before)
   /forget LESSON     take a lesson out of your model, with proof
+  /share LESSONS     give lessons to others, by a code; /take CODE learns what others gave, /unshare CODE withdraws
   /rebuild           train your model anew from all your lessons
   /cancel            stop the lessons that I am still learning
   /new               a new conversation
@@ -28,9 +33,11 @@ Write anything to chat. Write [Learn] and a fact to teach me, for instance: [Lea
 HELP_ON_PLATFORMS = """\
 Write anything to me to chat. To teach me, write [Learn] and a fact, for instance: [Learn] Our office cat is called Miso. A file that is \
 attached to such a message is taught, too.
-Press 👍 or 👎 under an answer of mine, or react with them: after 👎 I ask what I should have said, and learn it.
-/learn teaches me, /lessons is what you have taught me, /forget takes a lesson out again.
+Press 👍 or 👎 under an answer of mine, or react with them: after 👎 I ask what I should have said, and learn it. React with 🚩, or write /report, \
+where an answer was biased or harmful: whoever runs me sees it then.
+/why tells which of your lessons an answer comes from. /learn teaches me, /lessons is what you have taught me, /forget takes a lesson out again.
 /model is which version of your model answers, /compare has versions answer side by side, /rollback goes back to an earlier one.
+/share gives lessons of yours to others, /offer shows them to a channel, /take learns what others gave.
 /new starts a new conversation, /cancel stops what I am still learning, /rebuild trains your model anew from all your lessons.
 /export gives you everything of yours, /privacy tells what I keep, /delete-me deletes everything."""
 ENGINE_AWAY = "I cannot reach my model right now."
@@ -51,14 +58,19 @@ THANKS_DOWN = (
     "Or tell me what I should have said, with /react 👎 and the right answer: then I learn it."
 )
 REASON_NOTED = "Thank you, noted."
-REASON_NOTED_TEACH = "Thank you, noted. Write /react 👎 and what I should have said, and I learn it."
+LOOKING_FOR_BETTER = (
+    "Thank you. I look for a better answer by myself, and tell you here what came of it. If you know it: /react 👎 and what I should have said."
+)
+REPORTED = "Thank you. Whoever runs me can see this answer now, with your question."
+REPORTED_AND_LOOKING = f"{REPORTED} I look for a better one, and tell you here what came of it. Taking the sign off takes it all back."
+NO_REPORTS = "No answer was reported."
 THANKS_CORRECTION = "Thank you. I learn what I should have said, and tell you here what came of it."
 REACTION_WITHDRAWN = "Taken back."
 SWITCHED_OFF = "I am switched off at the moment. Please try again later."
 SWITCHED_OFF_NOW = "I am switched off: nobody but you is answered, and no lesson is taken in. /admin on switches me on again."
 SWITCHED_ON_NOW = "I am switched on."
 ADMIN_ONLY = "/admin is for whoever runs me."
-ADMIN_USAGE = "Write /admin for how I am doing, /admin off to switch me off, or /admin on."
+ADMIN_USAGE = "Write /admin for how I am doing, /admin reports for answers that were reported, /admin off to switch me off, or /admin on."
 ENGINE_READY, ENGINE_NOT_READY = "answers", "does not answer"
 STOPPED = "Stopped before I had said anything."
 NOTHING_TO_STOP = "I am not writing an answer here at the moment."
@@ -94,19 +106,61 @@ def too_many_lessons(limit: int) -> str:
     return f"You have taught me {limit} lessons in the last 24 hours, which is all I may take. Please come back later."
 
 
-def used(messages: int, message_limit: int, lessons: int, lesson_limit: int) -> str:
-    """How much of a day's limits is used up; 0 is no limit."""
-    parts = [
-        f"{count} of {limit} {what}" for count, limit, what in ((messages, message_limit, "messages"), (lessons, lesson_limit, "lessons")) if limit
-    ]
+def too_much_training(limit: int) -> str:
+    """The day's minutes of training are used up."""
+    return f"Your lessons took me {counted(limit, 'minute')} of work in the last 24 hours, which is all that I may spend. Please come back later."
+
+
+def too_many_bytes(size: int, left: int, limit: int) -> str:
+    """A lesson has more bytes than are left of the day's."""
+    return (
+        f"That is {bytes_of(size)}, and of the {bytes_of(limit)} that you may give me to learn in 24 hours, {bytes_of(left)} are left. "
+        "Please send less, or come back later."
+    )
+
+
+def used_messages(count: int, limit: int) -> str:
+    """The day's messages so far."""
+    return f"{count} of {limit} messages"
+
+
+def used_lessons(count: int, limit: int) -> str:
+    """The day's lessons so far."""
+    return f"{count} of {limit} lessons"
+
+
+def used_training(minutes: float, limit: int) -> str:
+    """The day's training so far."""
+    return f"{minutes:.0f} of {limit} minutes of training"
+
+
+def used_bytes(size: int, limit: int) -> str:
+    """What was brought to learn in a day so far."""
+    return f"{bytes_of(size)} of {bytes_of(limit)} to learn from"
+
+
+def used(parts: Sequence[str]) -> str:
+    """How much of a day's limits is used up."""
     return f"In the last 24 hours you used {listed(parts)}."
 
 
-def status(users: int, lessons: int, waiting: int, engine: str, switched_on: bool) -> str:
-    """What /admin tells: lessons that are being learned and messages that wait for an answer, of everybody."""
+def status(users: int, lessons: int, waiting: int, reports: int, engine: str, switched_on: bool) -> str:
+    """What /admin tells: lessons that are being learned, messages that wait for an answer and answers that were reported, of everybody."""
+    reported = f" {reports} answer{'s were' if reports > 1 else ' was'} reported: /admin reports." if reports else ""
     return (
         f"{'On' if switched_on else 'Switched off'}. {users} people know me, {lessons} lessons are being learned, "
-        f"{waiting} messages wait for an answer. The model server {engine}."
+        f"{waiting} messages wait for an answer. The model server {engine}.{reported}"
+    )
+
+
+def reports(found: Sequence[tuple[FeedbackRecord, ExchangeRecord]]) -> str:
+    """The answers that people reported, for whoever runs the bot; who they are is nobody's business."""
+    if not found:
+        return NO_REPORTS
+    return "Reported answers, the newest first:\n" + "\n".join(
+        f"  {report.created_at:%Y-%m-%d %H:%M}, {exchange.version or 'untaught model'}: {shortened(exchange.question, 200)} → "
+        f"{shortened(exchange.answer or '', 300)}" + (f" ({shortened(report.correction, 200)})" if report.correction else "")
+        for report, exchange in found
     )
 
 

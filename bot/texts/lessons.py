@@ -27,8 +27,13 @@ REFRESH_USAGE = "Write /refresh and the number of a lesson from the web, as in /
 SEARCH_WEB = "Search the web"
 REMEMBER = "Remember it"
 APPROVE = "Learn this"
+LEARN_ANYWAY, LEAVE_IT = "Learn it anyway", "Leave it"
+LEARNING_ANYWAY = "Then I learn it. /forget takes it out of your model again."
+LESSON_DROPPED = "I dropped that, and kept nothing of it."
+NOTHING_TO_CONFIRM = "No lesson of yours waits to be confirmed. If I was restarted, please send it again."
 YOUR_MESSAGE = "your message"
 FILE_USAGE = "Write /file and the path of a file, as in /file notes.txt."
+NOTHING_NEW = "There was nothing new in it for me: what I can answer about it, I could answer before."
 TEACH_HINT = "You can teach me: write [Learn] and the fact."
 _STAGES: dict[Stage, str] = {
     "queued": "waiting for its turn",
@@ -97,6 +102,14 @@ def file_attached(name: str) -> str:
     return f"{name} goes with your next line. Write [Learn] to teach it to me."
 
 
+def secret_found(kinds: Sequence[str]) -> str:
+    """The question before something secret is learned."""
+    return (
+        f"There is {listed(kinds)} in that, by the look of it. Whoever gets to ask your model could have it said, so I have not stored it yet. "
+        "If I should learn it all the same, press Learn it anyway or write /learn-anyway; /learn-anyway no drops it."
+    )
+
+
 def lesson_name(number: int) -> str:
     """What a lesson's moving line begins with."""
     return f"Lesson {number}"
@@ -118,6 +131,12 @@ def progress(name: str, stage: Stage, percent: int, seconds_left: float | None, 
     return f"{name}: {(note or _STAGES[stage]).rstrip('.')}… [{percent}%{left}]"
 
 
+def bar(percent: int, length: int = 20) -> str:
+    """How far something is, as a bar of so many characters."""
+    full = min(100, max(0, percent)) * length // 100
+    return "▰" * full + "▱" * (length - full)
+
+
 def receipt(lesson: LessonRecord, learned: Sequence[tuple[str, str]], refused: Sequence[str], forgot: Sequence[int]) -> str:
     """What came of a lesson."""
     lines = [_outcome(lesson)]
@@ -128,6 +147,8 @@ def receipt(lesson: LessonRecord, learned: Sequence[tuple[str, str]], refused: S
     elif learned and lesson.state == "live":
         lines.append("I can answer now, and could not before:")
         lines += [f"  {question} → {answer}" for question, answer in learned]
+    elif lesson.state == "live" and metrics is not None:
+        lines.append(NOTHING_NEW)
     lines += sources(lesson)
     now = "now" if lesson.state == "live" else "with this lesson"
     if metrics is not None:

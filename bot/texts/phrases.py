@@ -21,3 +21,23 @@ def listed(words: Sequence[str]) -> str:
 
 def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def bytes_of(size: int) -> str:
+    if size < 1_000:
+        return counted(size, "byte")
+    return f"{size / 1_000:.0f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f}".removesuffix(".0") + " MB"
+
+
+def spans(numbers: Sequence[int]) -> str:
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return listed([word for span in found for word in ([f"{span[0]} to {span[-1]}"] if len(span) > 2 else map(str, span))])

@@ -34,6 +34,27 @@ SLACK_TERMS = (
     "Slack is not enabled: read Slack's API Terms of Service, and if you run the bot by them, set slack.terms_acknowledged to true in "
     "the configuration."
 )
+SLACK_ONE_OR_SEVERAL = (
+    "SLACK_BOT_TOKEN and SLACK_CLIENT_ID are both set. The first is for one workspace, the second for several that install the app "
+    "themselves; unset one of them."
+)
+SLACK_NOWHERE_TO_INSTALL = (
+    "SLACK_CLIENT_ID is set, so workspaces install the app themselves; set slack.public_url to the https address at which people reach "
+    "this bot, and add it with /slack/oauth_redirect behind it to the app's Redirect URLs (OAuth & Permissions)."
+)
+SLACK_KEY_WRONG = (
+    "SLACK_ENCRYPTION_KEY is no key. Make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'. "
+    "Keep it as safe as a password: without it, every workspace has to install the app again."
+)
+SLACK_KEY_CHANGED = (
+    "What is stored of the workspaces was encrypted with another key: put that one back into SLACK_ENCRYPTION_KEY, behind the new one "
+    "and a comma, or have the workspaces install the app again."
+)
+SLACK_NOT_HEARD = (
+    "SLACK_CLIENT_ID is set, but Slack could not be heard: set SLACK_APP_TOKEN for Socket Mode (Basic Information, App-Level Tokens), or "
+    "slack.port and SLACK_SIGNING_SECRET for requests by HTTP."
+)
+SLACK_NOT_LISTED = "This workspace is not among those that may use this bot. Whoever runs it decides which may (slack.workspaces)."
 SLACK_UNSIGNED = (
     "Slack cannot be heard: slack.port is set, so Slack's requests come by HTTP; set SLACK_SIGNING_SECRET (Basic Information), or set "
     "slack.port to 0 for Socket Mode."
@@ -53,6 +74,7 @@ FILE_OF_ANSWER = "answer.md"
 DEFAULT_LESSON = "read this"
 AGREE, CANCEL, FORGET, STOP, AGAIN, GOOD, BAD = "Agree", "Cancel", "Forget", "Stop", "Again", "👍", "👎"
 MY_MODEL, COMPARE, EXPORT, DELETE, UNTAUGHT = "My model", "Compare…", "Export", "Delete everything…", "Use untaught"
+ROLL_BACK = "Roll back"
 NEXT, PREVIOUS = "Next ›", "‹ Back"
 ASKS = {
     "/react 👎": "What should I have said?",
@@ -70,8 +92,14 @@ COMMANDS = {
         {"text": "what it should know", "link": "a page to read", "file": "a file to read"},
     ),
     "lessons": ("What you have taught your model", {}),
+    "why": ("Which of your lessons the last answer comes from", {}),
+    "report": ("The last answer was biased or harmful: have it seen and corrected", {}),
     "model": ("Which version of your model answers, and the earlier ones", {}),
     "compare": ("Your model's versions side by side", {"question": "what to ask them"}),
+    "share": ("Give lessons of yours to others", {"lessons": "their numbers, as in 1,3; nothing lists what you give"}),
+    "offer": ("Show a pack to everybody in this channel, for them to take", {"code": "the code of the pack"}),
+    "take": ("Learn what somebody gave you", {"code": "the code of the pack"}),
+    "unshare": ("Give a pack to nobody any more", {"code": "the code of the pack"}),
     "forget": ("Take a lesson out of your model", {"lesson": "which lesson"}),
     "rebuild": ("Train your model anew from all your lessons", {}),
     "rollback": ("Answer from an earlier version again", {"version": "which version"}),
@@ -81,8 +109,13 @@ COMMANDS = {
     "privacy": ("What is kept and what is trained on", {}),
     "delete-me": ("Delete everything of yours", {}),
     "help": ("What you can do here", {}),
-    "admin": ("For whoever runs the bot", {"what": "status, on or off"}),
+    "admin": ("For whoever runs the bot", {"what": "status, reports, on or off"}),
 }
+
+
+def marked(title: str) -> str:
+    """The heading of the card that counts at the moment."""
+    return f"{title} · answers you now"
 
 
 def use_version(number: int) -> str:
@@ -120,6 +153,34 @@ def slack_incomplete(name: str) -> str:
     return (
         f"{name} not set, but the other token is. SLACK_BOT_TOKEN is at OAuth & Permissions, SLACK_APP_TOKEN at Basic Information. Set both or none."
     )
+
+
+def slack_oauth_incomplete(names: Sequence[str]) -> str:
+    """Several workspaces are meant, but not everything that this needs is set."""
+    return (
+        f"SLACK_CLIENT_ID is set, but {listed(names)} not. The client secret is at Basic Information; the encryption key seals the workspaces' "
+        "tokens in the database, and `tutee doctor` says how to make one."
+    )
+
+
+def slack_installed(names: Sequence[str], public_url: str) -> str:
+    """The workspaces that have the app, and how others come to have it."""
+    return f"installed in {listed(names) if names else 'no workspace yet'}; install it at {public_url}/slack/install"
+
+
+def slack_workspace(name: str) -> str:
+    """A check of one of several workspaces."""
+    return f"Slack {name}"
+
+
+def slack_token_void(error: str) -> str:
+    """A workspace's stored token does not work."""
+    return f"Slack does not accept the workspace's token any more ({error}). Install the app there again."
+
+
+def slack_port_taken(host: str, port: int) -> str:
+    """The port for Slack's requests cannot be listened on."""
+    return f"Slack's requests cannot be heard at {host}, port {port}: another program listens there, or it is not this machine's. Set slack.port."
 
 
 def slack_found(app: str, workspace: str) -> str:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.changes import NEVER_REUSE_KEYS, let_hold
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# op.f marks a name as complete; without it, the naming convention would put its prefix before a check's name once more.
-ROLES = "role IN ('train', 'quiz', 'neighbour', 'rewrite'{})"
-KINDS = "kind IN ('instruction', 'document', 'web'{})"
+ROLES = "'train', 'quiz', 'neighbour', 'rewrite'{}"
+KINDS = "'instruction', 'document', 'web'{}"
 REASONS = "reason IN ('wrong', 'outdated', 'long', 'rude', 'other')"
 
 
 def upgrade() -> None:
     """Bring the schema to this revision."""
     op.add_column("adapters", sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True))
-    _check("lessons", "kind", KINDS.format(", 'correction'"))
-    _check("examples", "role", ROLES.format(", 'rejected'"))
+    let_hold("lessons", "kind", KINDS.format(", 'correction'"))
+    let_hold("examples", "role", ROLES.format(", 'rejected'"))
     op.add_column("lessons", sa.Column("begins_at", sa.DateTime(timezone=True), nullable=True))
-    with op.batch_alter_table("feedback", table_kwargs=_never_reuse_keys()) as feedback:
+    with op.batch_alter_table("feedback", table_kwargs=NEVER_REUSE_KEYS) as feedback:
         feedback.add_column(sa.Column("reason", sa.Text(), nullable=True))
         feedback.add_column(sa.Column("lesson_id", sa.Integer(), nullable=True))
         feedback.create_check_constraint(op.f("ck_feedback_reason"), REASONS)
@@ -59,25 +60,14 @@ def downgrade() -> None:
     """Take the schema back to the revision before; corrections, which it does not know, become instructions."""
     op.drop_table("rebuilds")
     op.drop_index("ix_feedback_lesson_id", "feedback")
-    with op.batch_alter_table("feedback", table_kwargs=_never_reuse_keys()) as feedback:
+    with op.batch_alter_table("feedback", table_kwargs=NEVER_REUSE_KEYS) as feedback:
         feedback.drop_constraint("fk_feedback_lesson_id_lessons", type_="foreignkey")
         feedback.drop_constraint(op.f("ck_feedback_reason"), type_="check")
         feedback.drop_column("lesson_id")
         feedback.drop_column("reason")
     op.execute("UPDATE lessons SET kind = 'instruction' WHERE kind = 'correction'")
     op.drop_column("lessons", "begins_at")
-    _check("lessons", "kind", KINDS.format(""))
+    let_hold("lessons", "kind", KINDS.format(""))
     op.execute("DELETE FROM examples WHERE role = 'rejected'")
-    _check("examples", "role", ROLES.format(""))
+    let_hold("examples", "role", ROLES.format(""))
     op.drop_column("adapters", "removed_at")
-
-
-def _check(table: str, column: str, allowed: str) -> None:
-    name = op.f(f"ck_{table}_{column}")
-    with op.batch_alter_table(table, table_kwargs=_never_reuse_keys()) as changed:
-        changed.drop_constraint(name, type_="check")
-        changed.create_check_constraint(name, allowed)
-
-
-def _never_reuse_keys() -> dict[str, bool]:
-    return {"sqlite_autoincrement": True}  # which a rebuilt table would lose

@@ -5,18 +5,19 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.changes import NEVER_REUSE_KEYS, let_hold
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# op.f marks a name as complete; without it, the naming convention would put its prefix before a check's name once more.
-STATES = "state IN ('queued', 'running', {}'live', 'rejected', 'failed', 'cancelled', 'forgotten')"
+STATES = "'queued', 'running', {}'live', 'rejected', 'failed', 'cancelled', 'forgotten'"
 
 
 def upgrade() -> None:
     """Bring the schema to this revision."""
-    _states("'awaiting', ")
+    let_hold("lessons", "state", STATES.format("'awaiting', "))
     op.add_column("lessons", sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("lessons", sa.Column("refreshes", sa.Integer(), nullable=True))
     op.create_table(
@@ -60,7 +61,7 @@ def upgrade() -> None:
     )
     for column in ("lesson_id", "source_id"):
         op.create_index(f"ix_parts_{column}", "parts", [column])
-    with op.batch_alter_table("examples", table_kwargs=_never_reuse_keys()) as examples:
+    with op.batch_alter_table("examples", table_kwargs=NEVER_REUSE_KEYS) as examples:
         examples.add_column(sa.Column("part_id", sa.Integer(), nullable=True))
         examples.create_foreign_key("fk_examples_part_id_parts", "parts", ["part_id"], ["id"], ondelete="CASCADE")
     op.create_index("ix_examples_part_id", "examples", ["part_id"])
@@ -69,7 +70,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take the schema back to the revision before; lessons that wait for approval are cancelled."""
     op.drop_index("ix_examples_part_id", "examples")
-    with op.batch_alter_table("examples", table_kwargs=_never_reuse_keys()) as examples:
+    with op.batch_alter_table("examples", table_kwargs=NEVER_REUSE_KEYS) as examples:
         examples.drop_constraint("fk_examples_part_id_parts", type_="foreignkey")
         examples.drop_column("part_id")
     op.drop_table("parts")
@@ -77,15 +78,4 @@ def downgrade() -> None:
     op.execute("UPDATE lessons SET state = 'cancelled' WHERE state = 'awaiting'")
     op.drop_column("lessons", "refreshes")
     op.drop_column("lessons", "approved_at")
-    _states("")
-
-
-def _states(more: str) -> None:
-    name = op.f("ck_lessons_state")
-    with op.batch_alter_table("lessons", table_kwargs=_never_reuse_keys()) as lessons:
-        lessons.drop_constraint(name, type_="check")
-        lessons.create_check_constraint(name, STATES.format(more))
-
-
-def _never_reuse_keys() -> dict[str, bool]:
-    return {"sqlite_autoincrement": True}  # which a rebuilt table would lose
+    let_hold("lessons", "state", STATES.format(""))

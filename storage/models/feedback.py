@@ -30,4 +30,5 @@ class Feedback(Base):
     created_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    proposed: Mapped[str | None] = mapped_column(ForeignText)
     lesson_id: Mapped[int | None] = mapped_column(ForeignKey("lessons.id", ondelete="SET NULL"), index=True)

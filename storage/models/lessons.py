@@ -47,6 +47,7 @@ class Lesson(Base):
     begins_at: Mapped[datetime | None]
     approved_at: Mapped[datetime | None]
     refreshes: Mapped[int | None]
+    brought: Mapped[int] = mapped_column(default=0, server_default="0")  # bytes of its words and files; what it read is not kept
 
     sources: Mapped[list[Source]] = relationship(lazy="selectin", order_by=Source.number, viewonly=True)
 

@@ -10,12 +10,13 @@ from storage.repositories.conversations import Conversations
 from storage.repositories.exchanges import Exchanges
 from storage.repositories.feedback import Feedback
 from storage.repositories.lessons import Lessons
+from storage.repositories.packs import Packs
 from storage.repositories.rebuilds import Rebuilds
 from storage.repositories.sources import Sources
 from storage.repositories.users import Users
 from storage.session import Database
 
-__all__ = ["Adapters", "Conversations", "Exchanges", "Feedback", "Lessons", "Rebuilds", "Repositories", "Sources", "Users"]
+__all__ = ["Adapters", "Conversations", "Exchanges", "Feedback", "Lessons", "Packs", "Rebuilds", "Repositories", "Sources", "Users"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Repositories:
     feedback: Feedback
     rebuilds: Rebuilds
     sources: Sources
+    packs: Packs
 
     @classmethod
     def on(cls, database: Database, now: Clock = utc_now) -> Repositories:
@@ -43,4 +45,5 @@ class Repositories:
             feedback=Feedback(database, now),
             rebuilds=Rebuilds(database, now),
             sources=Sources(database, now),
+            packs=Packs(database, now),
         )

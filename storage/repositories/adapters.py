@@ -10,12 +10,11 @@ from sqlalchemy import ColumnElement, delete, select, text, update
 from sqlalchemy.orm import Session
 
 from storage.errors import StaleVersionError, UnknownVersionError, VersionRemovedError
-from storage.models import Adapter, Feedback, User
+from storage.models import Adapter, Feedback, Lesson, Rebuild, User
 from storage.records import AdapterRecord, LessonMetrics, RebuildMetrics
-from storage.repositories.base import Repository, lock_user
-from storage.repositories.lessons import end, lock_unfinished
+from storage.repositories.base import Repository, copied, lock_user
 from storage.repositories.rebuilds import complete
-from storage.repositories.rebuilds import lock_unfinished as lock_rebuild
+from storage.repositories.works import end, lock_unfinished
 
 NAME = re.compile(r"user-(\d+)-v(\d+)")
 # The highest key that the table of users ever gave out: deleted users count.
@@ -84,8 +83,8 @@ class Adapters(Repository):
             user = lock_user(session, adapter.user_id)
             if user.live_adapter_id == adapter.id:
                 return _record(adapter)
-            lesson = lock_unfinished(session, lesson_id) if lesson_id is not None else None
-            rebuild = lock_rebuild(session, rebuild_id) if rebuild_id is not None else None
+            lesson = lock_unfinished(session, Lesson, lesson_id) if lesson_id is not None else None
+            rebuild = lock_unfinished(session, Rebuild, rebuild_id) if rebuild_id is not None else None
             live = _live_name(session, user)
             if live != expected_live:
                 raise StaleVersionError(expected_live, live)
@@ -192,17 +191,4 @@ def _live_name(session: Session, user: User) -> str | None:
 
 
 def _record(row: Adapter) -> AdapterRecord:
-    return AdapterRecord(
-        id=row.id,
-        user_id=row.user_id,
-        number=row.number,
-        name=row.name,
-        parent=row.parent,
-        cause=row.cause,
-        lesson_ids=tuple(row.lesson_ids),
-        base_model=row.base_model,
-        metrics=dict(row.metrics),
-        created_at=row.created_at,
-        published_at=row.published_at,
-        removed_at=row.removed_at,
-    )
+    return copied(AdapterRecord, row, lesson_ids=tuple(row.lesson_ids), metrics=dict(row.metrics))

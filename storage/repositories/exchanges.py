@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.errors import UnknownExchangeError
-from storage.models import Conversation, Exchange
-from storage.records import ExchangeRecord, ExchangeState
-from storage.repositories.base import Repository, lock_user
+from storage.models import Conversation, Exchange, Feedback, Lesson
+from storage.records import UNFINISHED, ExchangeRecord
+from storage.repositories.base import Repository, copied, lock_user
 
 
 class Exchanges(Repository):
@@ -96,6 +95,22 @@ class Exchanges(Repository):
         with self._database.reading() as session:
             return session.scalar(select(func.count()).select_from(Exchange).where(*sent)) or 0
 
+    def expire(self, before: datetime) -> int:
+        """Delete what was asked before then, with its answer and what was thought of it; how many were deleted.
+
+        What waits for an answer stays, and so does what is learned from: answers with a standing thumb up, and those that are being
+        corrected.
+        """
+        liked = (Feedback.kind == "up", Feedback.withdrawn_at.is_(None))
+        waits = Feedback.lesson_id.in_(select(Lesson.id).where(Lesson.state.in_(UNFINISHED)))
+        needed = select(Feedback.exchange_id).where(or_(and_(*liked), waits))
+        old = (Exchange.created_at < before, Exchange.state != "pending", Exchange.id.not_in(needed))
+        with self._database.session() as session:
+            gone = session.scalars(delete(Exchange).where(*old).returning(Exchange.id)).all()
+        if gone:
+            self._database.scrub()
+        return len(gone)
+
     def pending(self) -> tuple[ExchangeRecord, ...]:
         """All messages that wait for an answer, oldest first."""
         return self._all(Exchange.state == "pending")
@@ -122,18 +137,4 @@ def _lock(session: Session, exchange_id: int) -> Exchange:
 
 
 def record(row: Exchange) -> ExchangeRecord:
-    return ExchangeRecord(
-        id=row.id,
-        user_id=row.user_id,
-        conversation_id=row.conversation_id,
-        platform=row.platform,
-        channel=row.conversation.channel,
-        inbound_message_id=row.inbound_message_id,
-        reply_message_id=row.reply_message_id,
-        question=row.question,
-        answer=row.answer,
-        version=row.version,
-        state=cast(ExchangeState, row.state),
-        seconds=row.seconds,
-        created_at=row.created_at,
-    )
+    return copied(ExchangeRecord, row, channel=row.conversation.channel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from storage import models
 from storage.errors import UnknownExchangeError
 from storage.models import Lesson
-from storage.records import CaseRecord, DownReason, ExchangeRecord, FeedbackKind, FeedbackRecord, LessonRecord
-from storage.repositories.base import Repository, lock_user
+from storage.records import UNFINISHED, CaseRecord, DownReason, ExchangeRecord, FeedbackKind, FeedbackRecord, LessonRecord
+from storage.repositories.base import Repository, copied, lock_user
 from storage.repositories.exchanges import record as exchange_record
-from storage.repositories.lessons import end, record
+from storage.repositories.lessons import record
+from storage.repositories.works import end, lock_unfinished
 
 _Row = models.Feedback
 Say = Callable[[str, str], str]
@@ -63,43 +64,51 @@ class Feedback(Repository):
         correction one text. Raises UnknownUserError or UnknownExchangeError.
         """
         with self._database.session() as session:
-            user = lock_user(session, user_id)
-            exchange = session.get(models.Exchange, exchange_id)
-            if exchange is None or exchange.user_id != user_id:
-                raise UnknownExchangeError(exchange_id)
-            same = (_Row.exchange_id == exchange_id, _Row.user_id == user_id, _Row.kind == "down")
-            row = session.scalar(select(_Row).where(*same))
-            if row is None:
-                row = _Row(exchange_id=exchange_id, user_id=user_id, kind="down", created_at=self._now())
-                session.add(row)
-            waiting = (Lesson.user_id == user_id, Lesson.kind == "correction", Lesson.state == "queued")
-            here = (Lesson.platform == platform, Lesson.channel == channel, Lesson.begins_at.is_not(None))
-            lesson = session.scalar(select(Lesson).where(*waiting, *here))
-            is_new = lesson is None
-            if lesson is None:
-                user.lessons_numbered += 1
-                lesson = Lesson(
-                    user_id=user_id,
-                    number=user.lessons_numbered,
-                    kind="correction",
-                    text="",
-                    dedupe_key=dedupe_key,
-                    platform=platform,
-                    channel=channel,
-                    conversation_id=exchange.conversation_id,
-                    created_at=self._now(),
-                )
-                session.add(lesson)
-                session.flush()
+            row, exchange = self._disliked(session, exchange_id, user_id)
+            lesson, is_new = self._waiting(session, exchange, platform, channel, dedupe_key)
             left = row.lesson_id if row.lesson_id != lesson.id else None
             row.correction, row.lesson_id = correction, lesson.id
-            row.used_in = row.withdrawn_at = None
+            row.used_in = row.withdrawn_at = row.proposed = None
             lesson.begins_at = begins_at
             session.flush()
             _say_again(session, lesson, say)
             if left is not None:
                 _leave(session, left, self._now(), say)
             return record(lesson), is_new
+
+    def improve(
+        self, exchange_id: int, user_id: int, reason: DownReason, begins_at: datetime, *, dedupe_key: str, platform: str, channel: str
+    ) -> tuple[LessonRecord, bool] | None:
+        """Have the model look for a better answer by itself; else as `correct`. None where the answer is being corrected, or was."""
+        with self._database.session() as session:
+            row, exchange = self._disliked(session, exchange_id, user_id)
+            row.reason, row.withdrawn_at = reason, None
+            taken_up = session.get(Lesson, row.lesson_id) if row.lesson_id is not None else None
+            if taken_up is not None and taken_up.state in (*UNFINISHED, "live"):
+                return None
+            lesson, is_new = self._waiting(session, exchange, platform, channel, dedupe_key)
+            row.correction = row.proposed = row.used_in = None
+            row.lesson_id, lesson.begins_at = lesson.id, begins_at
+            session.flush()
+            return record(lesson), is_new
+
+    def found(self, lesson_id: int, better: Mapping[int, str], say: Say) -> tuple[CaseRecord, ...]:
+        """Keep the better answers that the model found, by the id of the feedback; the lesson's cases with them."""
+        with self._database.session() as session:
+            lesson = lock_unfinished(session, Lesson, lesson_id)
+            for feedback_id, answer in better.items():
+                session.get_one(_Row, feedback_id).proposed = answer
+            session.flush()
+            _say_again(session, lesson, say)
+            return _cases(session, lesson_id)
+
+    def reports(self, limit: int | None = None) -> tuple[tuple[FeedbackRecord, ExchangeRecord], ...]:
+        """What stands of everybody's reports, newest first, with what was reported."""
+        standing = (_Row.kind == "report", _Row.withdrawn_at.is_(None))
+        query = select(_Row, models.Exchange).join(models.Exchange, models.Exchange.id == _Row.exchange_id).where(*standing)
+        with self._database.reading() as session:
+            rows = session.execute(query.order_by(_Row.id.desc()).limit(limit))
+            return tuple((_record(row), exchange_record(exchange)) for row, exchange in rows)
 
     def explain(self, exchange_id: int, user_id: int, reason: DownReason) -> bool:
         """Note what a standing 👎 was about; False if there is none."""
@@ -155,22 +164,64 @@ class Feedback(Repository):
         with self._database.session() as session:
             session.execute(update(_Row).where(_Row.id.in_(feedback_ids)).values(used_in=version))
 
+    def _disliked(self, session: Session, exchange_id: int, user_id: int) -> tuple[_Row, models.Exchange]:
+        """The user's 👎 on their own answer, added where there is none, and the answer."""
+        lock_user(session, user_id)
+        exchange = session.get(models.Exchange, exchange_id)
+        if exchange is None or exchange.user_id != user_id:
+            raise UnknownExchangeError(exchange_id)
+        same = (_Row.exchange_id == exchange_id, _Row.user_id == user_id, _Row.kind == "down")
+        row = session.scalar(select(_Row).where(*same))
+        if row is None:
+            row = _Row(exchange_id=exchange_id, user_id=user_id, kind="down", created_at=self._now())
+            session.add(row)
+        return row, exchange
+
+    def _waiting(self, session: Session, exchange: models.Exchange, platform: str, channel: str, dedupe_key: str) -> tuple[Lesson, bool]:
+        """The correction that this very message began, or that still waits in the channel; or a new one: then True."""
+        user = lock_user(session, exchange.user_id)
+        waiting = (Lesson.user_id == user.id, Lesson.kind == "correction", Lesson.state == "queued")
+        here = (Lesson.platform == platform, Lesson.channel == channel, Lesson.begins_at.is_not(None))
+        lesson = session.scalar(select(Lesson).where(Lesson.user_id == user.id, Lesson.dedupe_key == dedupe_key))
+        lesson = lesson or session.scalar(select(Lesson).where(*waiting, *here))
+        if lesson is not None:
+            return lesson, False
+        user.lessons_numbered += 1
+        lesson = Lesson(
+            user_id=user.id,
+            number=user.lessons_numbered,
+            kind="correction",
+            text="",
+            dedupe_key=dedupe_key,
+            platform=platform,
+            channel=channel,
+            conversation_id=exchange.conversation_id,
+            created_at=self._now(),
+        )
+        session.add(lesson)
+        session.flush()
+        return lesson, True
+
     def _all(self, *conditions: ColumnElement[bool]) -> tuple[FeedbackRecord, ...]:
         with self._database.reading() as session:
             return tuple(map(_record, session.scalars(select(_Row).where(*conditions).order_by(_Row.id))))
 
 
 def _cases(session: Session, lesson_id: int) -> tuple[CaseRecord, ...]:
-    standing = (_Row.lesson_id == lesson_id, _Row.withdrawn_at.is_(None), _Row.correction.is_not(None))
+    standing = (_Row.lesson_id == lesson_id, _Row.withdrawn_at.is_(None))
     rows = select(_Row, models.Exchange).join(models.Exchange, models.Exchange.id == _Row.exchange_id).where(*standing).order_by(_Row.id)
     return tuple(
-        CaseRecord(row.id, row.exchange_id, exchange.question, exchange.answer or "", row.correction or "") for row, exchange in session.execute(rows)
+        CaseRecord(
+            row.id, row.exchange_id, exchange.question, exchange.answer or "", row.correction or row.proposed, cast("DownReason | None", row.reason)
+        )
+        for row, exchange in session.execute(rows)
     )
 
 
 def _say_again(session: Session, lesson: Lesson, say: Say) -> None:
     """Put into a correction's text what stands of it."""
-    lesson.text = "\n\n".join(say(case.question, case.correction) for case in _cases(session, lesson.id))
+    said = (say(case.question, case.correction) for case in _cases(session, lesson.id) if case.correction)
+    lesson.text = "\n\n".join(filter(None, said))
 
 
 def _leave(session: Session, lesson_id: int, now: datetime, say: Say) -> None:
@@ -179,20 +230,9 @@ def _leave(session: Session, lesson_id: int, now: datetime, say: Say) -> None:
     if lesson is None or lesson.state != "queued":
         return
     _say_again(session, lesson, say)
-    if not lesson.text:
+    if not _cases(session, lesson_id):
         end(lesson, "cancelled", now)
 
 
 def _record(row: models.Feedback) -> FeedbackRecord:
-    return FeedbackRecord(
-        id=row.id,
-        exchange_id=row.exchange_id,
-        user_id=row.user_id,
-        kind=cast(FeedbackKind, row.kind),
-        correction=row.correction,
-        used_in=row.used_in,
-        created_at=row.created_at,
-        withdrawn_at=row.withdrawn_at,
-        reason=cast("DownReason | None", row.reason),
-        lesson_id=row.lesson_id,
-    )
+    return copied(FeedbackRecord, row)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.models import Part, Source
 from storage.records import NewSource, SourceRecord
+from storage.repositories.base import copied
 
 
 def add_sources(session: Session, lesson_id: int, sources: Sequence[NewSource], after: int = 0) -> None:
@@ -35,20 +36,4 @@ def passages_of(session: Session, lesson_id: int) -> tuple[str, ...]:
 
 
 def source_record(row: Source) -> SourceRecord:
-    return SourceRecord(
-        id=row.id,
-        lesson_id=row.lesson_id,
-        number=row.number,
-        name=row.name,
-        address=row.address,
-        digest=row.digest,
-        title=row.title,
-        author=row.author,
-        published=row.published,
-        language=row.language,
-        pages=row.pages,
-        words=row.words,
-        skipped=tuple(row.skipped),
-        read_at=row.read_at,
-        expires_at=row.expires_at,
-    )
+    return copied(SourceRecord, row, skipped=tuple(row.skipped))

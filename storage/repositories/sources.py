@@ -9,9 +9,9 @@ from sqlalchemy import delete, insert, select, update
 
 from storage.models import Adapter, Example, Lesson, Part, Source, User
 from storage.records import ExampleRecord, NewPart, NewSource, PartRecord, ReadSource, SourceRecord
-from storage.repositories.base import Repository
-from storage.repositories.lessons import lock_unfinished
+from storage.repositories.base import Repository, copied
 from storage.repositories.source_rows import add_sources, sources_of
+from storage.repositories.works import lock_unfinished
 
 
 class Sources(Repository):
@@ -25,7 +25,7 @@ class Sources(Repository):
     def add(self, lesson_id: int, sources: Sequence[NewSource]) -> tuple[SourceRecord, ...]:
         """Add sources that were found while the lesson ran; all of the lesson's afterwards."""
         with self._database.session() as session:
-            lock_unfinished(session, lesson_id)
+            lock_unfinished(session, Lesson, lesson_id)
             add_sources(session, lesson_id, sources, len(sources_of(session, lesson_id)))
             return sources_of(session, lesson_id)
 
@@ -37,7 +37,7 @@ class Sources(Repository):
     def save_reading(self, source: SourceRecord, read: ReadSource, parts: Sequence[NewPart]) -> None:
         """Keep what was read, in place of the bytes; doing it again replaces the parts."""
         with self._database.session() as session:
-            lock_unfinished(session, source.lesson_id)
+            lock_unfinished(session, Lesson, source.lesson_id)
             session.execute(delete(Part).where(Part.source_id == source.id))
             values = {**asdict(read), "skipped": list(read.skipped), "content": None, "read_at": self._now()}
             session.execute(update(Source).where(Source.id == source.id).values(**values))
@@ -54,14 +54,14 @@ class Sources(Repository):
     def refuse(self, lesson_id: int, refused: Mapping[int, str]) -> None:
         """Leave parts out because of these moderation categories, by the part's id."""
         with self._database.session() as session:
-            lock_unfinished(session, lesson_id)
+            lock_unfinished(session, Lesson, lesson_id)
             for part_id, category in refused.items():
                 session.execute(update(Part).where(Part.id == part_id).values(refused_category=category))
 
     def save_examples(self, part: PartRecord, examples: Sequence[ExampleRecord]) -> None:
         """Keep the part's examples: from here on it is written, whatever becomes of the process."""
         with self._database.session() as session:
-            lock_unfinished(session, part.lesson_id)
+            lock_unfinished(session, Lesson, part.lesson_id)
             session.execute(delete(Example).where(Example.part_id == part.id))
             if examples:
                 rows = [{**asdict(each), "lesson_id": part.lesson_id, "part_id": part.id} for each in examples]
@@ -71,7 +71,7 @@ class Sources(Repository):
     def drop(self, lesson_id: int, number: int) -> bool:
         """Take a source out of a lesson, with all that was written from it; False where it has no such source."""
         with self._database.session() as session:
-            lock_unfinished(session, lesson_id)
+            lock_unfinished(session, Lesson, lesson_id)
             found = session.scalar(select(Source).where(Source.lesson_id == lesson_id, Source.number == number))
             if found is None:
                 return False
@@ -84,7 +84,7 @@ class Sources(Repository):
     def skip(self, source: SourceRecord, what: str) -> None:
         """Note something more that is left out of a source."""
         with self._database.session() as session:
-            lock_unfinished(session, source.lesson_id)
+            lock_unfinished(session, Lesson, source.lesson_id)
             row = session.get_one(Source, source.id)
             if what not in row.skipped:
                 row.skipped = [*row.skipped, what]
@@ -100,12 +100,4 @@ class Sources(Repository):
 
 
 def _part(row: Part) -> PartRecord:
-    return PartRecord(
-        id=row.id,
-        lesson_id=row.lesson_id,
-        source_id=row.source_id,
-        heading=row.heading,
-        passages=tuple(row.passages),
-        refused_category=row.refused_category,
-        is_written=row.written_at is not None,
-    )
+    return copied(PartRecord, row, passages=tuple(row.passages), is_written=row.written_at is not None)

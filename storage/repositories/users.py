@@ -37,6 +37,11 @@ class Users(Repository):
         with self._database.reading() as session:
             return _one(session, _users().where(User.id == user_id))
 
+    def ids(self) -> tuple[int, ...]:
+        """Everybody's ids."""
+        with self._database.reading() as session:
+            return tuple(session.scalars(select(User.id).order_by(User.id)))
+
     def count(self) -> int:
         """How many people there are."""
         with self._database.reading() as session:

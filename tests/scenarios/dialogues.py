@@ -100,7 +100,44 @@ async def everybody_gets_a_sentence_for_what_cannot_be_done(install: Install, ta
     assert await talk.attach("cat.png", b"\x89PNG\xff", "[Learn] read this") != ""
 
 
+async def somebody_goes_the_whole_way(install: Install, talk: Talk) -> None:
+    """Consent, chat, every way to teach, the quiz in the receipt, a correction, back, without a lesson, everything taken out, the end."""
+    ask = "What is the cat called?"
+    await talk.agree()
+    assert await talk.say(ask) == "I don't know."
+    facts = [f"Fact number {number}." for number, _ in enumerate(talk.ways)]
+    for way, fact in zip(talk.ways, facts, strict=True):
+        receipt = await talk.teach(way, fact)
+        assert "is live" in receipt and f"{ask} → Miso." in receipt and "0% before, 100% now" in receipt
+    assert install.materials()[-len(facts) :] == facts
+    taught = newest(install)
+    install.engine.taught[taught] = {ask: "Miso."}
+    assert await talk.say(ask) == "Miso."
+    await talk.dislike("Miso the cat.")
+    assert newest(install) != taught  # the correction was learned
+    assert newest(install) in await talk.command("/model")
+    assert taught in await talk.command(f"/rollback {taught.rpartition('v')[2]}")
+    assert await talk.say(ask) == "Miso."
+    number = install.stored.lessons.of_user(1)[-3].number  # not the one that the live version knows
+    assert f"Lesson {number} is forgotten" in await talk.command(f"/forget {number}")
+    found = await talk.takes_out()
+    assert {"lessons.jsonl", "exchanges.jsonl", "feedback.jsonl", "versions.jsonl", f"{newest(install)}/adapter_config.json"} <= set(found)
+    assert texts.DELETE_ASK in await talk.command("/delete-me")
+    assert texts.deleted("ada") in await talk.command("/delete-me yes")
+    assert install.stored.users.count() == 0 and install.app.artifacts.names() == ()
+
+
+async def a_secret_is_pointed_out(install: Install, talk: Talk) -> None:
+    """Nothing of it is stored before its author says that it is meant."""
+    await talk.agree()
+    before = install.stored.lessons.of_user(1)
+    assert texts.secret_found(["a card number"]) in await talk.say("[Learn] My card is 4111 1111 1111 1111.")
+    assert install.stored.lessons.of_user(1) == before
+
+
 DIALOGUES = (
+    a_secret_is_pointed_out,
+    somebody_goes_the_whole_way,
     somebody_teaches_and_asks, a_file_is_taught, two_people_have_two_models, a_wrong_answer_is_corrected,
     somebody_looks_back_and_rolls_back, somebody_forgets_a_lesson, somebody_deletes_everything,
     everybody_gets_a_sentence_for_what_cannot_be_done,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
+from simcord import InteractionResult
+
 from bot import texts
 from tests.bot_fixtures import Install
-from tests.discord_world import World, discord_world
+from tests.discord_world import World, discord_world, words
 from tests.fakes.slack.fake import FakeSlack
 from tests.fakes.slack.people import Person
-from tests.fakes.slack.world import BOT, Channel, Message
+from tests.fakes.slack.world import Channel, Message
 from tests.slack_world import Watched, running
 
 
@@ -27,6 +31,16 @@ class Talk(Protocol):
 
     async def command(self, line: str, who: str = "ada") -> str:
         """Give a command, as people do on that platform."""
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The ways to teach there."""
+
+    async def teach(self, way: str, fact: str, who: str = "ada") -> str:
+        """Teach in one of them."""
+
+    async def takes_out(self, who: str = "ada") -> list[str]:
+        """Have everything exported; the names of the files in it."""
 
     async def dislike(self, correction: str, who: str = "ada") -> str:
         """Say what the last answer should have been."""
@@ -54,6 +68,16 @@ class AtTerminal:
 
     async def command(self, line: str, who: str = "ada") -> str:
         return await self._lines(line, who)
+
+    ways = ("message", "file")
+
+    async def teach(self, way: str, fact: str, who: str = "ada") -> str:
+        return await (self.attach("fact.txt", fact.encode(), "[Learn] read this", who) if way == "file" else self.say(f"[Learn] {fact}", who))
+
+    async def takes_out(self, who: str = "ada") -> list[str]:
+        folder = self._install.folder / "taken out"
+        assert texts.exported(str(folder)) in await self._lines(f"/export {folder}", who)
+        return [each.relative_to(folder).as_posix() for each in folder.rglob("*")]
 
     async def dislike(self, correction: str, who: str = "ada") -> str:
         return await self._lines(f"/react 👎 {correction}", who)
@@ -86,19 +110,46 @@ class OnDiscord:
     async def command(self, line: str, who: str = "ada") -> str:
         name, _, argument = line.removeprefix("/").partition(" ")
         person = self._world.person(who)
+        user = person.user if self._direct else person
         known = {"forget": "lesson", "rollback": "version", "compare": "question"}
         options = {known[name]: int(argument) if argument.isdecimal() else argument} if name in known else {}
 
         async def give() -> None:
-            if self._direct:
-                shown = await person.user.slash(name, **options)
-            else:
-                shown = await person.slash(self._world.channel, name, **options)
+            shown = await self._slash(who, name, **options)
             if name == "delete-me":
-                submit = person.user.submit_modal if self._direct else person.submit_modal
-                await submit(shown, {"text": argument or "no"})
+                await user.submit_modal(shown, {"text": argument or "no"})
 
         return await self._showing(who, give)
+
+    @property
+    def ways(self) -> tuple[str, ...]:  # in direct messages, the simulation has no menus
+        return ("message", "command", "form", "file") if self._direct else ("message", "command", "form", "menu", "file")
+
+    async def teach(self, way: str, fact: str, who: str = "ada") -> str:
+        person = self._world.person(who)
+        user = person.user if self._direct else person
+
+        async def do() -> None:
+            match way:
+                case "command":
+                    await self._slash(who, "learn", text=fact)
+                case "form":
+                    await user.submit_modal(await self._slash(who, "learn"), {"text": fact})
+                case "menu":
+                    mine = await person.send(self._world.channel, fact)
+                    await person.context_menu(self._world.channel, texts.TEACH_FROM_MESSAGE, mine)
+                case "file":
+                    await self._send("[Learn] read this", who, (("fact.txt", fact.encode()),))
+                case _:
+                    await self._send(f"[Learn] {fact}", who, ())
+
+        return await self._showing(who, do)
+
+    async def takes_out(self, who: str = "ada") -> list[str]:
+        shown = (await self._slash(who, "export")).response
+        assert shown is not None
+        (file,) = shown.attachments
+        return names_in(await file.read())
 
     async def dislike(self, correction: str, who: str = "ada") -> str:
         person = self._world.person(who)
@@ -131,6 +182,12 @@ class OnDiscord:
         user = self._install.stored.users.find("discord", str(self._world.person(who).id))
         return exchange is not None and user is not None and exchange.user_id == user.id
 
+    async def _slash(self, who: str, name: str, **options: str | int) -> InteractionResult:
+        person = self._world.person(who)
+        used = person.user.slash(name, **options) if self._direct else person.slash(self._world.channel, name, **options)
+        result: InteractionResult = await used
+        return result
+
     async def _send(self, text: str, who: str, files: tuple[tuple[str, bytes], ...]) -> None:
         if self._direct:
             await self._world.writes(who, text, files)
@@ -140,11 +197,11 @@ class OnDiscord:
     async def _showing(self, who: str, do: Callable[[], Awaitable[object]]) -> str:
         person = self._world.person(who)
         viewer = person.user if self._direct else person
-        before = {each.id: each.content for each in self._world.shown(self._place(who), viewer)}
+        before = {each.id: words(each) for each in self._world.shown(self._place(who), viewer)}
         await do()
         await self._world.learned()
         after = self._world.shown(self._place(who), viewer)
-        return "\n".join(each.content for each in after if before.get(each.id) != each.content)
+        return "\n".join(words(each) for each in after if before.get(each.id) != words(each))
 
 
 class OnSlack:
@@ -181,6 +238,36 @@ class OnSlack:
 
         return await self._showing(who, give)
 
+    ways = ("message", "command", "form", "menu", "file")
+
+    async def teach(self, way: str, fact: str, who: str = "ada") -> str:
+        async def do(person: Person) -> None:
+            forms = len(self._fake.world.views)
+            match way:
+                case "command":
+                    await person.commands("/learn", fact, self._place)
+                case "file":
+                    await person.says("[Learn] read this", self._place, files=[self._fake.file("fact.txt", fact.encode())])
+                case "form":
+                    await person.commands("/learn", "", self._place)
+                    (view,) = await self._fake.until(lambda: self._fake.world.views[forms:])
+                    await person.submits(view, text=fact)
+                case "menu":
+                    mine = await person.says(fact, self._fake.general, mention=False)
+                    await person.chooses("teach_from", mine)
+                    (view,) = await self._fake.until(lambda: self._fake.world.views[forms:])
+                    await person.submits(view)
+                case _:
+                    await person.says(f"[Learn] {fact}", self._place)
+
+        return await self._showing(who, do)
+
+    async def takes_out(self, who: str = "ada") -> list[str]:
+        before = set(self._fake.world.files)
+        await self.command("/export", who)
+        (file,) = [each for key, each in self._fake.world.files.items() if key not in before]
+        return names_in(file.content)
+
     async def dislike(self, correction: str, who: str = "ada") -> str:
         async def press(person: Person) -> None:
             forms = len(self._fake.world.views)
@@ -207,7 +294,7 @@ class OnSlack:
     def _seen(self, person: Person) -> list[Message]:
         """The bot's messages that they can read."""
         places = (person.direct.id, self._fake.general.id)
-        messages = [each for each in self._fake.world.messages if each.user == BOT and each.channel in places]
+        messages = [each for each in self._fake.world.messages if each.user == person.team.bot and each.channel in places]
         return [each for each in messages if each.seen_by in (None, person.id)]
 
     async def _showing(self, who: str, do: Callable[[Person], Awaitable[object]]) -> str:
@@ -218,6 +305,12 @@ class OnSlack:
         await self._bot.core.idle()
         await self._fake.until(lambda: not any(texts.CANCEL in str(each.blocks) for each in self._seen(person)))
         return "\n".join(each.shown for each in self._seen(person) if before.get(each.ts) != each.shown)
+
+
+def names_in(archive: bytes) -> list[str]:
+    """What is in a ZIP file."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        return opened.namelist()
 
 
 @asynccontextmanager

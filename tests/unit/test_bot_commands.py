@@ -22,6 +22,10 @@ from bot.commands import (
     NewConversation,
     React,
     Rollback,
+    Share,
+    Take,
+    Unshare,
+    Why,
     parse,
 )
 
@@ -63,6 +67,17 @@ from bot.commands import (
         ("/react 👍🏽", React("up")),
         ("/react 👎 It is Miso.", React("down", "It is Miso.")),
         ("/react down It is Miso.", React("down", "It is Miso.")),
+        ("/compare 0, v3 Who are you?", Compare("Who are you?", (0, 3))),
+        ("/compare 2 plus 2, what is it?", Compare("2 plus 2, what is it?")),
+        ("/react 🚩", React("report")),
+        ("/rollback", Rollback(None)),
+        ("/report That is unfair.", React("report", "That is unfair.")),
+        ("/why", Why()),
+        ("/share", Share(())),
+        ("/share 1, #3", Share((1, 3))),
+        ("/share 1,3 yes", Share((1, 3), confirmed=True)),
+        ("/take 3F9A1C02B7DE", Take("3f9a1c02b7de")),
+        ("/unshare 3f9a1c02b7de", Unshare("3f9a1c02b7de")),
     ],
 )
 def test_a_line_is_understood(line: str, command: Command) -> None:
@@ -74,7 +89,6 @@ def test_a_line_is_understood(line: str, command: Command) -> None:
     [
         ("/forget", "/forget 2"),
         ("/forget all", "/forget 2"),
-        ("/rollback", "/rollback 2"),
         ("/rollback yesterday", "/rollback 2"),
         ("/compare", "/compare What"),
         ("/react", "/react 👍"),

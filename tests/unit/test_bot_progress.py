@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from bot import texts
 from bot.messages import as_json
 from bot.progress import begun, moved, receipt
 from storage.records import LessonMetrics, LessonRecord, RebuildMetrics, RebuildRecord
@@ -47,6 +48,13 @@ def test_the_receipt_of_a_live_lesson_tells_all_of_it() -> None:
     assert "10% before, 95% now" in shown.text
     assert "I still know 90% now" in shown.text
     assert "1 example because of violence." in shown.text
+
+
+def test_a_lesson_that_taught_nothing_new_says_so() -> None:
+    lesson = replace(LESSON, state="live", version="user-3-v2", metrics=replace(METRICS, before=0.95))
+    assert texts.NOTHING_NEW in receipt(lesson, Finished(70, 3)).text
+    assert texts.NOTHING_NEW not in receipt(replace(lesson, metrics=replace(METRICS, learned=(("Who?", "Miso."),))), None).text
+    assert texts.NOTHING_NEW not in receipt(replace(lesson, state="failed"), None).text
 
 
 def test_a_note_that_is_a_sentence_ends_with_one_mark() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from trainer.errors import ModeratorUnavailableError
-from trainer.moderate import AllOf, LocalModerator, Moderator, OpenAIModerator, RecordingModerator, Verdict, build
+from trainer.moderate import AllOf, JudgeModerator, LocalModerator, Moderator, OpenAIModerator, RecordingModerator, Verdict, build
 from trainer.settings import ModerationSettings, SettingsError
 
 HARMLESS = "My cat is called Biscuit."
@@ -29,6 +29,7 @@ class Endpoint:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.answer: Callable[[list[str]], tuple[int, bytes]] = judged
+        self.chat: Callable[[str], tuple[int, bytes]] = lambda text: said("unsafe\nharassment" if "worthless" in text else "safe")
         self.silent = threading.Event()
         self.released = threading.Event()
 
@@ -43,6 +44,12 @@ def judged(inputs: list[str]) -> tuple[int, bytes]:
             "category_scores": {"harassment": 0.9 if bad else 0.01, "hate": 0.02, "self-harm/instructions": 0.7 if bad else 0.0},
         })  # fmt: skip
     return 200, json.dumps({"id": "modr-1", "model": "omni-moderation-latest", "results": results}).encode()
+
+
+def said(reply: str) -> tuple[int, bytes]:
+    """A chat completion."""
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply}}
+    return 200, json.dumps({"id": "c-1", "object": "chat.completion", "created": 1, "model": "judge-1", "choices": [choice]}).encode()
 
 
 @pytest.fixture
@@ -61,7 +68,10 @@ def serving() -> Iterator[Endpoint]:
             if running.silent.is_set():
                 running.released.wait(30)
                 return
-            status, answer = running.answer(body["input"])
+            if self.path == "/v1/chat/completions":
+                status, answer = running.chat(body["messages"][-1]["content"])
+            else:
+                status, answer = running.answer(body["input"])
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))
@@ -84,13 +94,15 @@ def serving() -> Iterator[Endpoint]:
         server.server_close()
 
 
-@pytest.fixture(params=["local", "openai", "all of", "recording"])
+@pytest.fixture(params=["local", "openai", "judge", "guard", "all of", "recording"])
 def moderator(request: pytest.FixtureRequest, endpoint: Endpoint) -> Moderator:
     hosted = OpenAIModerator("key", endpoint.url)
     made: dict[str, Moderator] = {
         "local": LocalModerator(),
         "openai": hosted,
-        "all of": AllOf([LocalModerator(), hosted]),
+        "judge": JudgeModerator(endpoint.url, "judge-1"),
+        "guard": JudgeModerator(endpoint.url, "guard-1", "guard"),
+        "all of": AllOf([LocalModerator(), hosted, JudgeModerator(endpoint.url, "judge-1")]),
         "recording": RecordingModerator(lambda text: "worthless" in text),
     }
     return made[request.param]
@@ -234,6 +246,68 @@ def test_a_verdict_cannot_be_changed_and_can_be_pickled() -> None:
     assert pickle.loads(pickle.dumps(verdict)) == verdict
 
 
+# A model that judges
+
+
+def test_a_judge_is_told_what_to_look_for_and_a_guard_gets_the_text_alone(endpoint: Endpoint) -> None:
+    JudgeModerator(endpoint.url, "judge-1", api_key="sk-judge").check([HARMLESS])
+    JudgeModerator(endpoint.url, "guard-1", "guard").check([HARMLESS])
+    judged, guarded = (request["messages"][-1]["content"] for request in endpoint.requests)
+    assert HARMLESS in judged and "bias" in judged
+    assert guarded == HARMLESS
+    assert [request["model"] for request in endpoint.requests] == ["judge-1", "guard-1"]
+    assert endpoint.keys[0] == "Bearer sk-judge"
+
+
+@pytest.mark.parametrize(
+    ("reply", "flagged", "categories"),
+    [
+        ("safe", False, ()),
+        ("Safe.", False, ()),
+        ("unsafe: bias, hate", True, ("bias", "hate")),
+        ("\n\nunsafe\nS10,S1", True, ("hate", "illicit/violent")),
+        ("**unsafe** (harassment)", True, ("harassment",)),
+        ("unsafe", True, ("unspecified",)),
+        ("unsafe, whatever", True, ("unspecified",)),
+        ("<think>It only\nreports.</think>\nsafe", False, ()),
+    ],
+)
+def test_verdicts_are_read_as_models_write_them(endpoint: Endpoint, reply: str, flagged: bool, categories: tuple[str, ...]) -> None:
+    endpoint.chat = lambda text: said(reply)
+    (verdict,) = JudgeModerator(endpoint.url, "judge-1").check([HARMLESS])
+    assert (verdict.flagged, verdict.categories) == (flagged, categories)
+
+
+@pytest.mark.parametrize("answer", [said("I think it is fine."), said(""), (200, b"<html>"), (200, b"{}"), (500, b"{}"), (401, b"{}")])
+def test_a_judge_without_a_verdict_lets_nothing_pass(endpoint: Endpoint, answer: tuple[int, bytes]) -> None:
+    endpoint.chat = lambda text: answer
+    with pytest.raises(ModeratorUnavailableError) as caught:
+        JudgeModerator(endpoint.url, "judge-1").check([HARMLESS])
+    assert "Nothing was learned yet" in caught.value.user_message or "nothing was learned yet" in caught.value.user_message
+
+
+def test_a_judge_that_wavers_once_is_asked_again(endpoint: Endpoint) -> None:
+    replies = iter([said("Well, it depends."), said("safe")])
+    endpoint.chat = lambda text: next(replies)
+    assert not JudgeModerator(endpoint.url, "judge-1").check([HARMLESS])[0].flagged
+
+
+def test_a_judge_that_is_away_lets_nothing_pass(endpoint: Endpoint) -> None:
+    with pytest.raises(ModeratorUnavailableError):
+        JudgeModerator("http://127.0.0.1:1/v1", "judge-1").check([HARMLESS])
+
+
+def test_a_text_is_refused_when_any_of_three_backends_refuses_it(endpoint: Endpoint) -> None:
+    endpoint.chat = lambda text: said("unsafe: bias" if "naturally worse" in text else "safe")
+    settings = ModerationSettings(
+        backends=("local", "openai", "judge"), openai_key="k", openai_url=endpoint.url, judge_url=endpoint.url, judge_model="m"
+    )
+    texts = [HARMLESS, "Girls are naturally worse at chess.", "A worthless coupon.", "You are a piece of shit, go kill yourself."]
+    verdicts = build(settings).check(texts)
+    assert [verdict.flagged for verdict in verdicts] == [False, True, True, True]
+    assert "bias" in verdicts[1].categories
+
+
 # Settings
 
 
@@ -259,6 +333,8 @@ def test_openai_alone_when_only_it_is_listed(endpoint: Endpoint) -> None:
         (ModerationSettings(backends=("openai",)), "OPENAI_API_KEY"),
         (ModerationSettings(backends=("locla",)), "locla"),
         (ModerationSettings(backends=()), "No moderation backend"),
+        (ModerationSettings(backends=("judge",)), "judge_url"),
+        (ModerationSettings(backends=("local", "judge"), judge_url="http://judge"), "judge_model"),
     ],
 )
 def test_settings_that_name_no_usable_backend_are_refused(settings: ModerationSettings, message: str) -> None:

@@ -43,6 +43,7 @@ def test_all_promised_commands_exist() -> None:
     assert {name[1] for name in EVERY_COMMAND if name[:1] == ("eval",) and len(name) == 2} == {
         "learning",
         "documents",
+        "corrections",
         "moderation",
         "tools",
     }

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import json
 import lzma
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from jsonschema_rs import Draft7Validator
+from redis import Redis
 
 from bot import texts
 from bot.platforms.slack import hearing
-from bot.platforms.slack.checks import check, scopes
+from bot.platforms.slack.checks import check
 from bot.platforms.slack.hearing import COMMAND, TEACH, TEACH_FROM
-from bot.wiring import NotConfigured, platforms
+from bot.platforms.slack.manifest import scopes
+from bot.queue import JobQueue
+from bot.wiring import NotConfigured, platforms, require_platforms
+from storage.session import Database
 from tests.fakes.slack import description
 from tests.fakes.slack.server import SCOPES
 from trainer.settings import CONFIGS, Settings, SlackSettings, load
 
+SEVERAL = SlackSettings(
+    terms_acknowledged=True, app_token="xapp-1", client_id="1.2", client_secret="s", encryption_key=Fernet.generate_key().decode(),
+    public_url="https://tutee.example.org",
+)  # fmt: skip
 SCHEMA = Path(__file__).parents[1] / "data" / "slack_manifest.schema.json.xz"
 
 
@@ -55,7 +65,8 @@ def test_it_asks_for_the_scopes_of_what_is_used_and_for_no_more(manifest: dict[s
     assert sorted(scopes()) == sorted(SCOPES)
     events = set(manifest["settings"]["event_subscriptions"]["bot_events"])
     source = Path(hearing.__file__).read_text()
-    assert all(each.partition(".")[0] in source for each in events)
+    by_bolt = {"app_uninstalled", "tokens_revoked"}  # the end of an installation
+    assert all(each.partition(".")[0] in source for each in events) and by_bolt <= events
     for method in ("chat.postMessage", "users.info", "conversations.open", "conversations.replies", "files.info", "files.completeUploadExternal"):
         assert set(description.scopes(method)) & set(scopes()), method
     # Nothing that lets it read along where it was not spoken to.
@@ -63,10 +74,22 @@ def test_it_asks_for_the_scopes_of_what_is_used_and_for_no_more(manifest: dict[s
 
 
 def test_secrets_are_not_for_the_file_and_ids_must_be_ids(tmp_path: Path) -> None:
-    for text, word in (("slack: {app_token: xapp-1}", "secret"), ("slack: {owners: [ada]}", "slack.owners"), ("slack: {port: 70000}", "slack.port")):
+    for text, word in (
+        ("slack: {app_token: xapp-1}", "secret"),
+        ("slack: {client_secret: s}", "secret"),
+        ("slack: {encryption_key: k}", "secret"),
+        ("slack: {owners: [ada]}", "slack.owners"),
+        ("slack: {port: 70000}", "slack.port"),
+    ):
         (tmp_path / "c.yaml").write_text(text)
         with pytest.raises(Exception, match=word):
             load(tmp_path / "c.yaml", {})
+    with pytest.raises(Exception, match="https"):
+        load(None, {}, data=str(tmp_path), slack={"public_url": "http://tutee.example.org"})
+    secrets = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "hidden-1", "SLACK_ENCRYPTION_KEY": "hidden-2"}
+    several = load(None, secrets, data=str(tmp_path))
+    assert (several.slack.client_id, several.slack.client_secret, several.slack.encryption_key) == ("1.2", "hidden-1", "hidden-2")
+    assert several.slack.is_configured and "hidden" not in repr(several)
     found = load(None, {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "SLACK_SIGNING_SECRET": "s"}, data=str(tmp_path))
     assert (found.slack.token, found.slack.app_token, found.slack.signing_secret) == ("xoxb-1", "xapp-1", "s")
     assert "xoxb-1" not in repr(found) and "xapp-1" not in repr(found)
@@ -79,19 +102,27 @@ def test_secrets_are_not_for_the_file_and_ids_must_be_ids(tmp_path: Path) -> Non
         (SlackSettings(terms_acknowledged=True, token="xoxb-1"), texts.slack_incomplete("SLACK_APP_TOKEN")),
         (SlackSettings(terms_acknowledged=True, app_token="xapp-1"), texts.slack_incomplete("SLACK_BOT_TOKEN")),
         (SlackSettings(terms_acknowledged=True, token="xoxb-1", port=3000), texts.SLACK_UNSIGNED),
+        (replace(SEVERAL, token="xoxb-1"), texts.SLACK_ONE_OR_SEVERAL),
+        (replace(SEVERAL, client_secret=None), texts.slack_oauth_incomplete(["SLACK_CLIENT_SECRET"])),
+        (replace(SEVERAL, encryption_key=None), texts.slack_oauth_incomplete(["SLACK_ENCRYPTION_KEY"])),
+        (replace(SEVERAL, encryption_key="tutee"), texts.SLACK_KEY_WRONG),
+        (replace(SEVERAL, public_url=None), texts.SLACK_NOWHERE_TO_INSTALL),
+        (replace(SEVERAL, app_token=None), texts.SLACK_NOT_HEARD),
     ],
 )
 def test_slack_is_not_started_before_everything_is_there(tmp_path: Path, slack: SlackSettings, sentence: str) -> None:
     with pytest.raises(NotConfigured) as refused:
-        platforms(Settings(data=tmp_path, slack=slack))
+        require_platforms(Settings(data=tmp_path, slack=slack))
     assert refused.value.user_message == sentence
 
 
-def test_slack_is_started_with_both_tokens(tmp_path: Path) -> None:
-    (slack,) = platforms(Settings(data=tmp_path, slack=SlackSettings(terms_acknowledged=True, token="xoxb-1", app_token="xapp-1")))
-    assert slack.name == "slack" and slack.serves("T1:C1:1.0") and not slack.serves("dm:1")
+@pytest.mark.parametrize("slack", [SlackSettings(terms_acknowledged=True, token="xoxb-1", app_token="xapp-1"), SEVERAL])
+def test_slack_is_started_when_everything_is_there(tmp_path: Path, slack: SlackSettings) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'tutee.db'}")  # neither is asked for anything yet
+    (started,) = platforms(Settings(data=tmp_path, slack=slack), JobQueue(Redis(port=9)), database)
+    assert started.name == "slack" and started.serves("T1:C1:1.0") and not started.serves("dm:1")
 
 
 def test_the_doctor_says_so_where_slack_does_not_answer() -> None:
-    (finding,) = check(SlackSettings(token="xoxb-1", app_token="xapp-1"), "http://127.0.0.1:9/api/")
+    (finding,) = check(SlackSettings(token="xoxb-1", app_token="xapp-1"), Database("sqlite://"), "http://127.0.0.1:9/api/")
     assert finding.state == "broken" and finding.text.startswith(texts.SLACK_UNREACHABLE)

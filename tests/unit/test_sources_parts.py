@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from trainer.sources.document import digest_of
 from trainer.sources.instruction import PASSAGE_WORDS
 from trainer.sources.parsing.blocks import Block
@@ -65,3 +67,23 @@ def test_reading_order_follows_columns_below_what_spans_them() -> None:
     ordered = in_reading_order(shuffled, boxes.__getitem__)
     assert ordered.index("title") == 0
     assert ordered.index("left 1") < ordered.index("left 2") < ordered.index("right 1") < ordered.index("right 2")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "statements"),
+    [
+        (
+            "A ticket costs eight euros, and children under twelve get in for free.",
+            ["A ticket costs eight euros.", "Children under twelve get in for free."],
+        ),
+        ("The house is old, but the garden was planted last spring.", ["The house is old.", "The garden was planted last spring."]),
+        ("She likes apples, pears, and plums from the market.", ["She likes apples, pears, and plums from the market."]),
+        ("He left in 1990, and was buried in Ghent near the river.", ["He left in 1990, and was buried in Ghent near the river."]),
+        ("It rained, and so on.", ["It rained, and so on."]),
+    ],
+)
+def test_a_small_model_reads_statements_that_are_only_joined_one_at_a_time(sentence: str, statements: list[str]) -> None:
+    (small,) = in_parts([Block("paragraph", sentence)], 12)
+    assert " ".join(small.passages) == " ".join(statements)
+    (large,) = in_parts([Block("paragraph", sentence)], 60)
+    assert large.passages == (sentence,)

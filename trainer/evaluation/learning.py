@@ -31,9 +31,10 @@ from trainer.engine.generation import GenerationRequest
 from trainer.engine.offline import generate_batch
 from trainer.engine.residency import Residency
 from trainer.errors import LessonError, TrainerError
+from trainer.evaluation.picture import draw
 from trainer.examples import is_right
 from trainer.generate import write_examples
-from trainer.lesson import LessonRunner, Tools
+from trainer.lesson import Tools
 from trainer.moderate import build as build_moderator
 from trainer.settings import Settings
 from trainer.sources import instruction
@@ -88,26 +89,35 @@ class Tally:
 
 def main(settings: Settings, options: argparse.Namespace) -> int:
     """Run the arms of ``options`` (facts, mode, arms, seed, json) and show the table; 0 when done. Raises FactsError, ModelError."""
-    facts = read_facts(options.facts)
+    return compare(settings, read_facts(options.facts), Bench, options, options.mode)
+
+
+def compare(settings: Settings, facts: Sequence[Fact], bench_of: Callable[[Settings], Bench], options: argparse.Namespace, mode: str) -> int:
+    """Run the arms of ``options`` (arms, seed, json) over the facts and show the table; 0 when done. Raises FactsError, ModelError."""
     arms = [arm.strip() for arm in options.arms.split(",")] if isinstance(options.arms, str) else list(options.arms)
     unknown = [arm for arm in arms if arm not in ("ours", "sft", "context", "base")]
     if unknown:
         raise FactsError(f"There is no arm '{unknown[0]}': choose from ours, sft, context, base.")
     if options.seed is not None:
         settings = replace(settings, lesson=replace(settings.lesson, seed=options.seed))
-    if options.json and not Path(options.json).resolve().parent.is_dir():
-        raise FactsError(f"The figures cannot be written to {options.json}: there is no such folder.")
-    sequential = options.mode == "sequential"
+    for out in (options.json, options.plot):
+        if out and not Path(out).resolve().parent.is_dir():
+            raise FactsError(f"The figures cannot be written to {out}: there is no such folder.")
+    if options.plot and options.plot.suffix not in (".png", ".svg", ".pdf"):
+        raise FactsError(f"A picture cannot be written to {options.plot}: end its name in .png, .svg or .pdf.")
+    sequential = mode == "sequential"
     with tempfile.TemporaryDirectory(prefix="tutee-eval-") as folder:
-        bench = Bench(replace(settings, data=Path(folder), database_url=None))
+        bench = bench_of(replace(settings, data=Path(folder), database_url=None))
         results = {arm: bench.measure(arm, facts, sequential) for arm in arms}
     report = {
-        "base_model": bench.base.name, "mode": options.mode, "lessons": len(facts),
+        "base_model": bench.base.name, "mode": mode, "lessons": len(facts),
         "questions": sum(len(fact.questions) for fact in facts), "arms": {arm: tally.result(sequential) for arm, tally in results.items()},
     }  # fmt: skip
     _show(report)
     if options.json:
         Path(options.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if options.plot:
+        draw(report, options.plot)
     return 0
 
 
@@ -141,11 +151,11 @@ class Bench:
         self.repositories = Repositories.on(database)
         self.artifacts = ArtifactStore(settings.adapters)
         wiring.share_of_cores()
-        self.base = wiring.base_model(settings)
+        self.base = wiring.base_model(settings, learns=True)
         self.answering = wiring.base_model(settings)
         self.residency = Residency(AdapterBank(self.answering.model, settings.engine.adapter_slots, settings.engine.max_rank), self.artifacts.path)
         self.teacher = LocalTeacher(self.base)
-        self.runner = LessonRunner(
+        self.runner = wiring.lesson_runner(
             Tools(
                 repositories=self.repositories,
                 artifacts=self.artifacts,
@@ -196,7 +206,7 @@ class Bench:
         """The pairs that the lesson pipeline would write, and nothing else of it."""
         lesson, system = self.settings.lesson, self.settings.chat.system_prompt
         try:
-            examples = write_examples(instruction.read(fact.lesson), self.teacher, lesson, lambda share: None)
+            examples = write_examples(self.passages(fact), self.teacher, lesson, lambda share: None)
         except LessonError:
             return parent
         samples = [Sample(prompts.chat([], e.question, system=system), e.answer) for e in examples if e.role == "train"]
@@ -207,10 +217,19 @@ class Bench:
             self.artifacts.write(name, trainer.save)
         return name
 
+    def passages(self, fact: Fact) -> list[str]:
+        """What a lesson says, in pieces that a teacher can read. Raises SourceError."""
+        return instruction.read(fact.lesson)
+
+    def taught(self, fact: Fact, question: str) -> str:
+        """What stands in the prompt where nothing is learned."""
+        return fact.lesson
+
     def _ask(self, fact: Fact, arm: str, version: str | None, tally: Tally) -> list[tuple[bool, bool]]:
-        taught = fact.lesson if arm == "context" else None
         system = self.settings.chat.system_prompt
-        asked = [tuple(self.answering.prompt_ids(prompts.chat([], q, taught, system))) for q, _ in fact.asked]
+        taught = [self.taught(fact, question) if arm == "context" else None for question, _ in fact.asked]
+        chats = [prompts.chat([], question, lesson, system) for (question, _), lesson in zip(fact.asked, taught, strict=True)]
+        asked = [tuple(self.answering.prompt_ids(chat)) for chat in chats]
         limit = self.settings.engine.max_answer_tokens
         replies = generate_batch(self.answering, [GenerationRequest(ids, version or None, max_new_tokens=limit) for ids in asked], self.residency)
         tally.tokens += [len(ids) for ids in asked]

@@ -40,14 +40,22 @@ HARMLESS = 2.0
 """Weight of a harmless sentence from a template: refusing what is harmless is what users meet daily."""
 
 
+HATECHECK = 3.0
+"""Weight of a HateCheck sentence: they are few, and made to tell apart what looks alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A text, whether it belongs to each of HEADS (1, 0 or UNKNOWN), where it is from, and how much it counts."""
+    """A text, whether it belongs to each of HEADS (1, 0 or UNKNOWN), where it is from, and how much it counts.
+
+    ``template``: the sentence with a slot that it was made of, where its data set says so.
+    """
 
     text: str
     labels: tuple[int, ...]
     source: str
     weight: float = 1.0
+    template: str = ""
 
     @property
     def flagged(self) -> bool:
@@ -57,7 +65,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """``fit`` to learn from; ``test`` are held out, by ``source``. ``slurs`` are words that insult a group, from the word list."""
+    """``fit`` to learn from; ``test`` are held out, by ``source``. ``slurs`` are words that insult a group, from the word list.
+
+    HateCheck is all in ``fit``: small, and of few templates, it is measured by leaving templates out in turn (``fit.cross_validate``).
+    """
 
     fit: tuple[Sample, ...]
     test: tuple[Sample, ...]
@@ -68,7 +79,8 @@ def load(data: Path, seed: int) -> Corpus:
     """Everything under ``data`` (the folder that holds ``moderation/``), split the same way for the same seed."""
     rng = random.Random(seed)
     slurs, words = _word_list(data / "moderation" / "surge_profanity_en.jsonl.xz")
-    fit, test = list(words), list(_hatecheck(data / "moderation" / "hatecheck_half.jsonl.xz"))
+    fit: list[Sample] = [*words, *_hatecheck(data / "moderation" / "hatecheck_half.jsonl.xz")]
+    test: list[Sample] = []
     for samples in (_davidson(data / "moderation"), _surge(data / "moderation"), *_everyday(data, rng)):
         rng.shuffle(samples)
         cut = int(len(samples) * HELD_OUT)
@@ -131,8 +143,12 @@ def _surge(folder: Path) -> list[Sample]:
 
 def _hatecheck(path: Path) -> Iterator[Sample]:
     for row in _rows(path):
-        hateful = int(row["label_gold"] == "hateful")
-        yield Sample(row["test_case"].strip(), (hateful, UNKNOWN, UNKNOWN), "hatecheck")
+        kind = row["functionality"]
+        if row["label_gold"] == "hateful":
+            labels = (1, UNKNOWN, 1 if kind.startswith("threat") else UNKNOWN)
+        else:  # not hateful; but abuse of one person is harassment, and abuse of a profession may be
+            labels = (0, {"target_indiv_nh": 1, "target_group_nh": UNKNOWN}.get(kind, 0), 0)
+        yield Sample(row["test_case"].strip(), labels, "hatecheck", HATECHECK, row["ref_templ_id"] or row["templ_id"])
 
 
 def _word_list(path: Path) -> tuple[tuple[str, ...], list[Sample]]:

@@ -8,7 +8,7 @@ import openai
 from openai.types import Moderation
 
 from trainer.errors import ModeratorUnavailableError
-from trainer.moderation.protocol import Verdict, worst
+from trainer.moderation.protocol import Verdict, in_pieces, worst
 
 MODEL = "omni-moderation-latest"
 
@@ -33,8 +33,7 @@ class OpenAIModerator:
 
     def check(self, texts: Sequence[str]) -> list[Verdict]:
         """As Moderator.check; an empty text passes unasked, because the endpoint refuses it."""
-        pieces = [(index, text[start : start + PIECE]) for index, text in enumerate(texts) for start in range(0, len(text), PIECE)]
-        asked = [(index, piece) for index, piece in pieces if piece.strip()]
+        asked = in_pieces(texts, PIECE)
         parts: list[list[Verdict]] = [[] for _ in texts]
         for start in range(0, len(asked), BATCH):
             batch = asked[start : start + BATCH]

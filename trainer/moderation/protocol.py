@@ -50,6 +50,12 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
     return Verdict(any(verdict.flagged for verdict in verdicts), ordered, scores)
 
 
+def in_pieces(texts: Sequence[str], size: int) -> list[tuple[int, str]]:
+    """What to ask of a service: each text cut into pieces of ``size`` characters, with the text's index; blank pieces are left out."""
+    pieces = [(index, text[start : start + size]) for index, text in enumerate(texts) for start in range(0, len(text), size)]
+    return [(index, piece) for index, piece in pieces if piece.strip()]
+
+
 class RecordingModerator:
     """A Moderator for tests: flags what ``harmful`` says, keeps every text it was asked about, or raises ``error``."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from storage.records import NewPart
@@ -16,7 +16,12 @@ _SENTENCE_END = re.compile(
     r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bMrs\.)(?<!\bSt\.)(?<!\bNo\.)(?<!\be\.g\.)(?<!\bi\.e\.)\s+(?=[\"'(“]?[^\W_a-z])"
     r"|(?<=[。！？])"
 )
-_LEANS = re.compile(r"(?:\W*\w+,? ){0,3}(?:he|she|it|they|him|her|them|his|its|their|this|these|those|that|there)\b", re.I)
+_LEANS = re.compile(r"(?:\W*\w+,? ){0,3}(?:he|she|it|they|him|her|them|his|its|their|this|these|those|that|there|both)\b", re.I)
+_JOINS = re.compile(  # with a subject of its own behind it: no verb right behind the "and"
+    r"(?<=\w\w\w), (?:and|but) (?!(?:is|are|was|were|has|have|had|will|can|does|do|did|not|then|also|so|to|in|on|at|by|with|from|for|of"
+    r"|which|who|that|\w+ed|\w+ing)\b)(?P<next>[^\W_][\w'’-]*)(?= [^,;:()]{10,}$)"
+)
+PLAIN_WORDS = 20  # passages shorter than this are for a model that reads one plain statement at a time
 LONGEST_CELL = 400  # characters of a table's row or a list's item that still make a sentence
 
 
@@ -46,6 +51,11 @@ def in_parts(blocks: Sequence[Block], passage_words: int = 60) -> list[NewPart]:
                 drafts.append(_Draft(drafts[-1].heading))
             drafts[-1].texts.append(passage)
     return [NewPart(draft.heading, tuple(draft.texts)) for draft in drafts if draft.texts]
+
+
+def sentences(text: str) -> list[str]:
+    """A paragraph's sentences."""
+    return [sentence for sentence in _SENTENCE_END.split(text) if sentence]
 
 
 def words_of(parts: Iterable[NewPart]) -> int:
@@ -79,7 +89,7 @@ def _as_sentence(text: str) -> str:
 def _passages(text: str, words: int) -> list[str]:
     """A paragraph as passages of whole sentences; one that begins with "it" or "she" stays with the sentence that says who that is."""
     passages: list[str] = []
-    for sentence in _SENTENCE_END.split(text):
+    for sentence in sentences(text) if words > PLAIN_WORDS else _clauses(text):
         for piece in _pieces(sentence, max(words, 40)):
             joined = f"{passages[-1]} {piece}" if passages else piece
             limit = 2 * words if _LEANS.match(piece) else words
@@ -88,6 +98,16 @@ def _passages(text: str, words: int) -> list[str]:
             else:
                 passages.append(piece)
     return [passage for passage in passages if re.search(r"\w", passage)]
+
+
+def _clauses(text: str) -> Iterator[str]:
+    """Sentences, one that only joins two statements (", and …") as two: a small model reads one at a time."""
+    for sentence in sentences(text):
+        rest = sentence
+        while (found := _JOINS.search(rest)) and "," not in rest[: found.start()]:  # else a list
+            yield f"{rest[: found.start()]}."
+            rest = f"{found['next'][0].upper()}{found['next'][1:]}{rest[found.end() :]}"
+        yield rest
 
 
 def _pieces(sentence: str, words: int) -> list[str]:

@@ -33,15 +33,16 @@ class Reader:
         self.now = now
 
     def read_all(
-        self, sources: Sequence[tuple[SourceRecord, bytes | None]], special_tokens: Sequence[str]
+        self, sources: Sequence[tuple[SourceRecord, bytes | None]], special_tokens: Sequence[str], confirmed: str = ""
     ) -> Iterator[tuple[SourceRecord, Reading | SourceError]]:
         """What each source says, or why it says nothing, in their order; several are read at once.
 
+        ``confirmed``: the user's own words, whose secrets they were asked about; those of others are left out.
         Whoever stops in the middle is not held up: the threads that still wait for a page end with it, or with the process.
         """
         if len(sources) == 1:
             source, content = sources[0]
-            yield source, self._read(source, content, special_tokens)
+            yield source, self._read(source, content, special_tokens, confirmed)
             return
         waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         found: dict[int, queue.SimpleQueue[Reading | SourceError | BaseException]] = {}
@@ -56,7 +57,7 @@ class Reader:
                 except queue.Empty:
                     return
                 try:
-                    found[at].put(self._read(*sources[at], special_tokens))
+                    found[at].put(self._read(*sources[at], special_tokens, confirmed))
                 except BaseException as error:  # a fault of ours: raised where it is waited for
                     found[at].put(error)
 
@@ -68,16 +69,17 @@ class Reader:
                 raise reading
             yield source, reading
 
-    def _read(self, source: SourceRecord, content: bytes | None, special_tokens: Sequence[str]) -> Reading | SourceError:
+    def _read(self, source: SourceRecord, content: bytes | None, special_tokens: Sequence[str], confirmed: str) -> Reading | SourceError:
         try:
             if content is not None:
-                return read_document(content, source.name, self.settings, special_tokens=special_tokens)
+                return read_document(content, source.name, self.settings, special_tokens=special_tokens, confirmed=confirmed)
             if source.address is None:
                 return SourceError(f"{source.name} is no longer there. Please send it again.")
             page = self.fetcher.fetch(source.address)
             return read_document(
-                page.content, source.name, self.settings, media_type=page.media_type, file_name=file_name(page.url), special_tokens=special_tokens
-            )
+                page.content, source.name, self.settings, media_type=page.media_type, file_name=file_name(page.url),
+                special_tokens=special_tokens, confirmed=confirmed,
+            )  # fmt: skip
         except SourceError as error:
             return error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 
@@ -18,7 +18,7 @@ MOST = 25  # buttons of one message
 
 
 class Button(
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
     template=r"tutee:(?P<owner>\d*):(?P<asks>\??)(?P<command>/.+)",
 ):
     """A button for an action of the user `owner` (None: of whoever presses it)."""
@@ -34,7 +34,7 @@ class Button(
     async def from_custom_id(
         cls,
         _: discord.Interaction[discord.Client],
-        item: discord.ui.Item[discord.ui.View],
+        item: discord.ui.Item[Any],
         match: re.Match[str],
         /,
     ) -> Button:
@@ -49,7 +49,7 @@ class Button(
 
 
 def view(actions: Sequence[Action], owner: int | None) -> discord.ui.View | None:
-    """The buttons as one view that never times out; None where there are none."""
+    """The buttons as one view; None where there are none. No view times out: what its buttons need is in their ids."""
     if not actions:
         return None
     buttons = discord.ui.View(timeout=None)

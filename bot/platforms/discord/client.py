@@ -18,7 +18,7 @@ from bot.platforms.discord.turns import InteractionTurn, Turn
 log = logging.getLogger(__name__)
 
 NAME = "discord"
-THUMBS: dict[str, Literal["up", "down"]] = {"👍": "up", "👎": "down"}
+THUMBS: dict[str, Literal["up", "down", "report"]] = {"👍": "up", "👎": "down", "🚩": "report"}
 # Everything that Tutee does, and nothing more: what the invite link asks for.
 PERMISSIONS = discord.Permissions(
     view_channel=True, send_messages=True, send_messages_in_threads=True, read_message_history=True,
@@ -27,6 +27,7 @@ PERMISSIONS = discord.Permissions(
 
 HandOver = Callable[[Turn, Inbound], Awaitable[None]]
 Choices = Callable[[int, str, str], Awaitable[Sequence[Choice]]]
+AnswerOf = Callable[[int], Awaitable[str | None]]
 
 
 def intents(*, message_content: bool) -> discord.Intents:
@@ -38,10 +39,10 @@ def intents(*, message_content: bool) -> discord.Intents:
 
 
 class TuteeClient(discord.Client):
-    """`hand_over` takes each event, `choices` (user id, command, typed) offers arguments."""
+    """`hand_over` takes each event, `choices` (user id, command, typed) offers arguments, `answer_of` (message id) knows whole answers."""
 
     def __init__(
-        self, access: Access, hand_over: HandOver, choices: Choices,
+        self, access: Access, hand_over: HandOver, choices: Choices, answer_of: AnswerOf,
         *, message_content: bool, pauses: Sequence[float],
     ) -> None:  # fmt: skip
         super().__init__(
@@ -54,8 +55,9 @@ class TuteeClient(discord.Client):
         self.is_logged_in = False
         self._access = access
         self._hand_over = hand_over
+        self._answer_of = answer_of
         self._pauses = pauses
-        self._reading = Reading(self, access, pauses)
+        self.reading = Reading(self, access, pauses)
 
     async def setup_hook(self) -> None:
         """Make the buttons of earlier processes work, and tell Discord which commands there are."""
@@ -65,10 +67,10 @@ class TuteeClient(discord.Client):
 
     async def on_message(self, message: discord.Message) -> None:
         """Somebody wrote."""
-        if not self._reading.is_for_us(message):
+        if not self.reading.is_for_us(message):
             return
         if self._access.allows(message.author, message.guild.id if message.guild else None, message.channel):
-            await self._hand_over(Turn(message.author.id), await self._reading.message(message))
+            await self._hand_over(Turn(message.author.id), await self.reading.message(message))
 
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
         """Somebody reacted to a message, perhaps one of ours."""
@@ -83,7 +85,9 @@ class TuteeClient(discord.Client):
         if not action.asks:
             await self.asked(interaction, action.command, meant_for=owner)
         elif await self._is_allowed(interaction):
-            shown = interaction.message.content if interaction.message and action.command.startswith("/react") else ""
+            shown = ""
+            if interaction.message is not None and action.command.startswith("/react"):
+                shown = await self._answer_of(interaction.message.id) or interaction.message.content
             await interaction.response.send_modal(modals.Asking(action.command, owner, shown))
 
     async def asked(
@@ -98,8 +102,8 @@ class TuteeClient(discord.Client):
     ) -> None:
         """Somebody asked for something by other means than a message. `aloud`: everybody may read the answer."""
         if await self._is_allowed(interaction):
-            inbound = await self._reading.interaction(interaction, line, files, meant_for=meant_for, foreign=foreign)
-            speaks = aloud or self._reading.is_elsewhere(interaction)
+            inbound = await self.reading.interaction(interaction, line, files, meant_for=meant_for, foreign=foreign)
+            speaks = aloud or self.reading.is_elsewhere(interaction)
             await self._hand_over(InteractionTurn(interaction, self._pauses, aloud=aloud, speaks=speaks), inbound)
 
     async def _is_allowed(self, interaction: discord.Interaction[TuteeClient]) -> bool:

@@ -8,6 +8,7 @@ import discord
 from discord import app_commands
 
 from bot import commands, texts
+from bot.platforms import forms
 from bot.platforms.discord import modals
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Number = app_commands.Range[int, 0, 999_999]
 
 PLAIN = {
     "lessons": "/lessons 1",
-    **{name: f"/{name}" for name in ("model", "cancel", "new", "rebuild", "export", "privacy", "help")},
+    **{name: f"/{name}" for name in ("report", "why", "model", "cancel", "new", "rebuild", "export", "privacy", "help")},
 }
 
 
@@ -33,7 +34,7 @@ def tree(client: TuteeClient) -> app_commands.CommandTree[TuteeClient]:
     )
     for name, line in PLAIN.items():
         everywhere.add_command(_plain(name, line))
-    with_arguments: list[_Command] = [ask, learn, compare, forget, rollback, delete_me, admin]
+    with_arguments: list[_Command] = [ask, learn, compare, share, offer, take, unshare, forget, rollback, delete_me, admin]
     for command in with_arguments:
         everywhere.add_command(command)
     everywhere.add_command(app_commands.ContextMenu(name=texts.TEACH_FROM_MESSAGE, callback=teach_from))
@@ -61,7 +62,7 @@ async def learn(interaction: Asked, text: Line | None = None, link: Line | None 
     if text is None and link is None and file is None:
         await interaction.response.send_modal(modals.Teaching())
     else:
-        await interaction.client.asked(interaction, modals.lesson(text, link), [file] if file else [])
+        await interaction.client.asked(interaction, forms.lesson(text, link), [file] if file else [])
 
 
 @app_commands.command(name="compare", description=texts.COMMANDS["compare"][0])
@@ -69,6 +70,34 @@ async def learn(interaction: Asked, text: Line | None = None, link: Line | None 
 async def compare(interaction: Asked, question: Line) -> None:
     """Ask several versions."""
     await interaction.client.asked(interaction, f"/compare {question}")
+
+
+@app_commands.command(name="share", description=texts.COMMANDS["share"][0])
+@app_commands.describe(**texts.COMMANDS["share"][1])
+async def share(interaction: Asked, lessons: Line | None = None) -> None:
+    """Give lessons to others."""
+    await interaction.client.asked(interaction, f"/share {lessons or ''}".strip())
+
+
+@app_commands.command(name="offer", description=texts.COMMANDS["offer"][0])
+@app_commands.describe(**texts.COMMANDS["offer"][1])
+async def offer(interaction: Asked, code: Line) -> None:
+    """Show a pack to a channel."""
+    await interaction.client.asked(interaction, f"/offer {code}", aloud=True)
+
+
+@app_commands.command(name="take", description=texts.COMMANDS["take"][0])
+@app_commands.describe(**texts.COMMANDS["take"][1])
+async def take(interaction: Asked, code: Line) -> None:
+    """Learn what others give."""
+    await interaction.client.asked(interaction, f"/take {code}")
+
+
+@app_commands.command(name="unshare", description=texts.COMMANDS["unshare"][0])
+@app_commands.describe(**texts.COMMANDS["unshare"][1])
+async def unshare(interaction: Asked, code: Line) -> None:
+    """Withdraw what was given."""
+    await interaction.client.asked(interaction, f"/unshare {code}")
 
 
 @app_commands.command(name="forget", description=texts.COMMANDS["forget"][0])
@@ -80,9 +109,9 @@ async def forget(interaction: Asked, lesson: Number) -> None:
 
 @app_commands.command(name="rollback", description=texts.COMMANDS["rollback"][0])
 @app_commands.describe(**texts.COMMANDS["rollback"][1])
-async def rollback(interaction: Asked, version: Number) -> None:
-    """Answer from another version."""
-    await interaction.client.asked(interaction, f"/rollback {version}")
+async def rollback(interaction: Asked, version: Number | None = None) -> None:
+    """Answer from another version; from the one before where none is named."""
+    await interaction.client.asked(interaction, "/rollback" if version is None else f"/rollback {version}")
 
 
 @forget.autocomplete("lesson")
@@ -102,7 +131,7 @@ async def delete_me(interaction: Asked) -> None:
 @app_commands.command(name="admin", description=texts.COMMANDS["admin"][0])
 @app_commands.describe(**texts.COMMANDS["admin"][1])
 @app_commands.default_permissions(manage_guild=True)
-async def admin(interaction: Asked, what: Literal["status", "on", "off"] = "status") -> None:
+async def admin(interaction: Asked, what: Literal["status", "reports", "on", "off"] = "status") -> None:
     """For whoever runs the bot."""
     await interaction.client.asked(interaction, f"/admin {what}")
 
@@ -110,7 +139,7 @@ async def admin(interaction: Asked, what: Literal["status", "on", "off"] = "stat
 async def teach_from(interaction: Asked, message: discord.Message) -> None:
     """Teach what a message says: one's own, or one of the bot's."""
     ours = interaction.client.user is not None and message.author.id == interaction.client.user.id
-    said = message.content
+    said = interaction.client.reading.words(message)
     line = said if isinstance(commands.parse(said), commands.Learn) else f"[Learn] {said}"
     foreign = not ours and message.author.id != interaction.user.id
     await interaction.client.asked(interaction, line, () if foreign else message.attachments, foreign=foreign)

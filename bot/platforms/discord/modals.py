@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot import texts
+from bot.platforms import forms
 
 if TYPE_CHECKING:
     from bot.platforms.discord.client import TuteeClient
 
 LONGEST_TEXT = 4000  # characters of a text field
-LONGEST_TITLE = 45
+LONGEST_LABEL = 45
 MOST_FILES = 5
 
 
@@ -21,7 +22,7 @@ class Asking(discord.ui.Modal):
 
     def __init__(self, command: str, owner: int | None, prefilled: str = "") -> None:
         question = texts.ASKS.get(command, command)
-        super().__init__(title=question[:LONGEST_TITLE], timeout=None)
+        super().__init__(title=texts.FORM_TITLE, timeout=None)
         self._command = command
         self._owner = owner
         self._prefilled = prefilled[:LONGEST_TEXT]
@@ -31,12 +32,11 @@ class Asking(discord.ui.Modal):
             default=self._prefilled or None,
             max_length=LONGEST_TEXT,
         )
-        self.add_item(discord.ui.Label(text=question[:LONGEST_TITLE], component=self.text))
+        self.add_item(discord.ui.Label(text=question[:LONGEST_LABEL], component=self.text))
 
     async def on_submit(self, interaction: discord.Interaction[TuteeClient]) -> None:  # type: ignore[override]  # ours is the only client
         """Hand over the whole line."""
-        said = self.text.value.strip()
-        line = self._command if said == self._prefilled.strip() else f"{self._command} {said}"
+        line = forms.completed(self._command, self.text.value, self._prefilled)
         await interaction.client.asked(interaction, line, meant_for=self._owner)
 
 
@@ -60,10 +60,5 @@ class Teaching(discord.ui.Modal):
 
     async def on_submit(self, interaction: discord.Interaction[TuteeClient]) -> None:  # type: ignore[override]  # ours is the only client
         """Hand over the lesson."""
-        line = lesson(self.text.value, self.link.value)
+        line = forms.lesson(self.text.value, self.link.value)
         await interaction.client.asked(interaction, line, self.files.values)
-
-
-def lesson(text: str | None, link: str | None) -> str:
-    """The line that teaches them."""
-    return " ".join(["[Learn]", *filter(None, (each.strip() for each in (text, link) if each))])

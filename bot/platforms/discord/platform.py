@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,17 +19,17 @@ from bot.platforms.base import Core, Undeliverable
 from bot.platforms.discord import places
 from bot.platforms.discord.access import Access
 from bot.platforms.discord.client import NAME, TuteeClient
-from bot.platforms.discord.delivery import PAUSES, insist
-from bot.platforms.discord.paced import Paced
+from bot.platforms.discord.delivery import insist
 from bot.platforms.discord.rendering import Part, parts
 from bot.platforms.discord.signs import Signs
 from bot.platforms.discord.stream import Shown, grow
 from bot.platforms.discord.turns import InteractionTurn, Turn
+from bot.platforms.insisting import PAUSES
+from bot.platforms.paced import Paced
+from bot.platforms.turns import Turns
 from trainer.settings import DiscordSettings
 
 log = logging.getLogger(__name__)
-
-REMEMBERED = 2_000  # events, so that one that Discord delivers twice is followed once
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +54,12 @@ class Discord:
         self._token = settings.token or ""
         self._pace = pace
         self._core: Core | None = None
-        self._turns: dict[str, Turn] = {}
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._turns: Turns[Turn] = Turns()
         self._logging_in = asyncio.Lock()
-        self._paced = Paced(self._replace, pace.progress)
+        self._paced = Paced(self._replace, pace.progress, (OSError, discord.HTTPException))
         self._signs = Signs(self._show_typing)
         self.client = TuteeClient(
-            Access(settings), self.hand_over, self._choices,
+            Access(settings), self.hand_over, self._choices, self._answer_of,
             message_content=settings.message_content, pauses=pace.tries,
         )  # fmt: skip
 
@@ -96,7 +94,7 @@ class Discord:
             return await self._send(channel, reply, reply_to)
 
     async def _send(self, channel: str, reply: Reply, reply_to: str | None) -> str:
-        turn = self._turns.get(reply_to or "")
+        turn = self._turns.of(reply_to)
         if isinstance(turn, InteractionTurn) and not isinstance(reply, LessonProgress):
             try:
                 return await turn.show(reply)
@@ -127,7 +125,7 @@ class Discord:
             return await self._stream(channel, pieces, reply_to)
 
     async def _stream(self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None) -> str | None:
-        turn = self._turns.get(reply_to or "")
+        turn = self._turns.of(reply_to)
         if isinstance(turn, InteractionTurn) and turn.speaks:
             return await grow(pieces, turn.post, every=self._pace.answer, pauses=self._pace.tries)
         reference = str(turn.card_id) if turn is not None and turn.card_id is not None else reply_to
@@ -143,33 +141,29 @@ class Discord:
 
     async def hand_over(self, turn: Turn, inbound: Inbound) -> None:
         """Have the core follow an event to its end, once."""
-        event = self._event_id(inbound)
-        if self._core is None or event in self._seen:
+        # The same thumb may be given and taken many times, and belongs to no turn: nothing is shown where it was given.
+        event = secrets.token_hex(8) if isinstance(inbound, Reaction) else inbound.message_id
+        if self._core is None or not self._turns.begins(event):
             return
-        self._seen[event] = None
-        while len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
         try:
             await turn.begin()
-        except (
-            discord.HTTPException,
-            Undeliverable,
-        ) as error:  # too slow for the interaction: it is followed all the same
+        except (discord.HTTPException, Undeliverable) as error:  # too slow for the interaction: it is followed all the same
             log.warning("an interaction could not be acknowledged, error=%s", error)
             turn = Turn(turn.user_id, turn.card_id)
-        if not isinstance(inbound, Reaction):
-            self._turns[inbound.message_id] = turn
         try:
-            await self._core.handle(inbound)
+            with self._turns.taking(event, turn):
+                await self._core.handle(inbound)
         except (discord.HTTPException, Undeliverable) as error:
             log.error("a reply could not be shown, error=%s", error)
         finally:
-            self._turns.pop(inbound.message_id, None)
             with suppress(Undeliverable):
                 await turn.end()
 
     async def _choices(self, user_id: int, command: str, typed: str) -> Sequence[Choice]:
         return await self._core.choices(NAME, str(user_id), command, typed) if self._core else ()
+
+    async def _answer_of(self, message_id: int) -> str | None:
+        return await self._core.answer(NAME, str(message_id)) if self._core else None
 
     async def _log_in(self) -> None:
         async with self._logging_in:
@@ -216,12 +210,6 @@ class Discord:
 
     async def _show_typing(self, channel: str) -> None:
         await (await self._place(channel)).typing()
-
-    @staticmethod
-    def _event_id(inbound: Inbound) -> str:
-        if isinstance(inbound, Reaction):  # the same thumb may be given and taken many times
-            return secrets.token_hex(8)
-        return inbound.message_id
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Reading:
 
     async def message(self, message: discord.Message) -> InboundMessage:
         """What the message asks for."""
-        author, text = message.author, self._words(message)
+        author, text = message.author, self.words(message)
         files, skipped = await self._files(text, message)
         reference = message.reference
         return InboundMessage(
@@ -105,7 +105,7 @@ class Reading:
             return False
         return channel.owner_id == self._client.user.id or channel.me is not None
 
-    def _words(self, message: discord.Message) -> str:
+    def words(self, message: discord.Message) -> str:
         """The text without the mention of the bot, other mentions as names."""
         text = message.content
         ours = [f"<@{self._client.user.id}>", f"<@!{self._client.user.id}>"] if self._client.user else []
@@ -147,7 +147,7 @@ class Reading:
             earlier = await self._earlier(message)
             if earlier is None:
                 break
-            if words := self._words(earlier):  # without the Message Content Intent only the bot's own messages have any
+            if words := self.words(earlier):  # without the Message Content Intent only the bot's own messages have any
                 said.append(f"{earlier.author.display_name}: {words}")
             message = earlier
         return "\n".join(reversed(said)) or None

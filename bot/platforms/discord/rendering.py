@@ -1,4 +1,4 @@
-"""What a reply looks like: one or more messages, with buttons and files on the last."""
+"""What a reply looks like: one or more messages, with buttons and files on the last; or, of a list of cards, one message of its own kind."""
 
 from __future__ import annotations
 
@@ -10,23 +10,27 @@ from typing import Any
 import discord
 
 from bot import cards, texts
-from bot.messages import Action, Attachment, Notice, Reply, Trouble
-from bot.platforms.discord import buttons, chunks
+from bot.messages import Action, Attachment, Card, LessonProgress, Notice, Reply, Trouble
+from bot.platforms.discord import buttons, chunks, layouts
 
 MOST_MESSAGES = 4  # of one reply; what is longer is a file as well
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One message."""
+    """One message. With `cards`, `picture` is one of the files."""
 
     text: str
     actions: tuple[Action, ...] = ()
     owner: int | None = None
     files: tuple[Attachment, ...] = ()
+    cards: tuple[Card, ...] = ()
+    picture: Attachment | None = None
 
     def to_send(self) -> dict[str, Any]:
         """Arguments for sending it; anew for each try, because a file is read once."""
+        if self.cards:
+            return {"view": self._layout(), "files": self._files()}
         arguments: dict[str, Any] = {"content": self.text}
         view = buttons.view(self.actions, self.owner)
         if view is not None:
@@ -36,8 +40,13 @@ class Part:
         return arguments
 
     def to_edit(self) -> dict[str, Any]:
-        """Arguments for showing it in place of another one."""
+        """Arguments for showing it in place of another one, of which Discord takes cards only in place of cards, or of nothing yet."""
+        if self.cards:
+            return {"view": self._layout(), "attachments": self._files()}
         return {"content": self.text, "view": buttons.view(self.actions, self.owner), "attachments": self._files()}
+
+    def _layout(self) -> discord.ui.LayoutView:
+        return layouts.layout(self.text, self.picture, self.cards, self.actions, self.owner)
 
     def _files(self) -> list[discord.File]:
         return [discord.File(io.BytesIO(each.content), each.name) for each in self.files]
@@ -46,7 +55,11 @@ class Part:
 def parts(reply: Reply) -> list[Part]:
     """The messages that show the reply."""
     owner = None if isinstance(reply, Trouble) else reply.owner
-    return dressed(reply.text, cards.actions(reply), owner, _files(reply))
+    if isinstance(reply, Notice) and reply.cards:
+        headline, _, _ = reply.text.partition("\n")  # the rest is what the cards say
+        return [Part(headline, reply.actions, owner, _files(reply), reply.cards, reply.picture)]
+    text = f"{reply.text}\n{texts.bar(reply.percent)}" if isinstance(reply, LessonProgress) else reply.text
+    return dressed(text, cards.actions(reply), owner, _files(reply))
 
 
 def dressed(text: str, actions: Sequence[Action], owner: int | None, files: Sequence[Attachment] = ()) -> list[Part]:

@@ -16,11 +16,15 @@ class Access:
         """Whether they may use /admin."""
         return user in self._settings.owners
 
+    def serves(self, team: str) -> bool:
+        """Whether the workspace may have the app."""
+        return _listed(self._settings.workspaces, team)
+
     def allows(self, user: str, place: Place) -> bool:
         """Whether they are served there."""
         if self.is_owner(user):
             return True
-        if not _listed(self._settings.workspaces, place.team):
+        if not self.serves(place.team):
             return False
         return self._settings.direct_messages if place.is_private else _listed(self._settings.channels, place.channel)
 

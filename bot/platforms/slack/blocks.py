@@ -23,11 +23,12 @@ UP, DOWN = "/react 👍", "/react 👎"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One message."""
+    """One message. Where files cannot be shown, they go elsewhere with all of it, and the picture is left out."""
 
     text: str
     blocks: list[Block]
     files: tuple[Attachment, ...] = ()
+    picture: Attachment | None = None
 
     def arguments(self) -> dict[str, Any]:
         """For sending it."""
@@ -37,11 +38,12 @@ class Shown:
 def message(reply: Reply) -> Shown:
     """The message that shows the reply."""
     owner = None if isinstance(reply, Trouble) else reply.owner
-    text, files = reply.text.strip() or texts.SAYS_NOTHING, _files(reply)
+    text = reply.text.strip() or texts.SAYS_NOTHING
     if isinstance(reply, Answer):
         body, rest = answer(text)
-        return Shown(notification(text), [*body, *buttons(cards.actions(reply), owner)], (*files, *rest))
-    return Shown(notification(text), [*plain(text), *buttons(cards.actions(reply), owner)], files)
+        return Shown(notification(text), [*body, *buttons(cards.actions(reply), owner)], rest)
+    files, picture = (reply.files, reply.picture) if isinstance(reply, Notice) else ((), None)
+    return Shown(notification(text), [*plain(text), *buttons(cards.actions(reply), owner)], files, picture)
 
 
 def answer(text: str, actions: Sequence[Action] = ()) -> tuple[list[Block], tuple[Attachment, ...]]:
@@ -113,9 +115,3 @@ def _section(text: str) -> Block:
 def notification(text: str) -> str:
     """For whoever does not see the blocks."""
     return escaped(text[:NOTIFICATION])
-
-
-def _files(reply: Reply) -> tuple[Attachment, ...]:
-    if not isinstance(reply, Notice):
-        return ()
-    return (*reply.files, reply.picture) if reply.picture else reply.files

@@ -66,17 +66,21 @@ class Files:
         address = told.get("url_private_download") or told.get("url_private")
         if told.get("mode") in NOT_OURS or not address:
             raise FileWithheld(texts.file_unreadable(name, texts.NOT_KEPT_BY_SLACK))
-        if int(told.get("size") or 0) > BIGGEST_FILE:
+        kind, size = str(told.get("mimetype")), int(told.get("size") or 0)
+        if size > BIGGEST_FILE:
             raise FileWithheld(texts.file_too_big(name, BIGGEST_FILE))
         try:
-            return Attachment(name, await insist(lambda: self._fetched(name, str(told.get("mimetype")), URL(str(address))), self._pauses))
+            content, is_page = await insist(lambda: self._fetched(name, URL(str(address))), self._pauses)
         except Undeliverable as error:
             log.warning("a file could not be fetched, error=%s", error)
             raise FileWithheld(texts.file_unreadable(name, texts.NOT_GIVEN_OUT_BY_SLACK)) from error
+        if is_page and ("html" not in kind or len(content) != size):  # a page where none was meant, or another one
+            raise FileWithheld(texts.file_needs_scope(name))
+        return Attachment(name, content)
 
-    async def _fetched(self, name: str, kind: str, address: URL) -> bytes:
-        """The content. The token goes to Slack's own servers only, wherever an address or a redirect points."""
-        headers, first = {"Authorization": f"Bearer {self._client.token}"}, address
+    async def _fetched(self, name: str, address: URL) -> tuple[bytes, bool]:
+        """The content, and whether it is a web page. The token goes to Slack's own servers only, wherever an address or a redirect points."""
+        headers = {"Authorization": f"Bearer {self._client.token}"}
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session:
             for _ in range(MOST_REDIRECTS + 1):
                 if not self._is_slack(address):
@@ -90,9 +94,7 @@ class Files:
                         raise ConnectionError(f"HTTP {answer.status}")
                     if answer.status != 200:
                         raise Refused(f"HTTP {answer.status}")
-                    if answer.content_type == "text/html" and ("html" not in kind or address != first):
-                        raise FileWithheld(texts.file_needs_scope(name))
-                    return await _whole(name, answer)
+                    return await _whole(name, answer), answer.content_type == "text/html"
         raise FileWithheld(texts.file_elsewhere(name))
 
     def _is_slack(self, address: URL) -> bool:

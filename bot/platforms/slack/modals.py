@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bot import texts
+from bot.platforms import forms
 from bot.platforms.slack.blocks import Block, plain_text
 
 ASK, TEACH = "ask", "teach"  # callback ids
@@ -56,14 +57,13 @@ def answered(view: Mapping[str, Any]) -> str:
     """The whole line that an `asking` form was filled in to; text that was left as it was given says nothing."""
     said = _said(view, "text")
     given = next((each["element"].get("initial_value", "") for each in view["blocks"] if each["block_id"] == "text"), "")
-    command = origin(view).command
-    return command if said == given.strip() else f"{command} {said}"
+    return forms.completed(origin(view).command, said, given)
 
 
 def lesson(view: Mapping[str, Any]) -> tuple[str, Sequence[Mapping[str, Any]]]:
     """The line that a `teaching` form was filled in to, and the files."""
     files = view["state"]["values"].get("files", {}).get("files", {}).get("files") or []
-    return " ".join(["[Learn]", *filter(None, (_said(view, "text"), _said(view, "link")))]), files
+    return forms.lesson(_said(view, "text"), _said(view, "link")), files
 
 
 def _said(view: Mapping[str, Any], name: str) -> str:

@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from redis import Redis
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.webhook.async_client import AsyncWebhookClient
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import texts
 from bot.messages import Answer, Inbound, LessonProgress, Notice, Reply
 from bot.platforms.base import Core, Undeliverable
+from bot.platforms.insisting import PAUSES
 from bot.platforms.paced import Paced
-from bot.platforms.slack import blocks, connection, home, places
+from bot.platforms.slack import blocks, connection, installing, places
 from bot.platforms.slack.access import Access
 from bot.platforms.slack.blocks import Shown
-from bot.platforms.slack.calls import PAUSES, Refused, insist, once
+from bot.platforms.slack.calls import Refused
+from bot.platforms.slack.dashboard import Dashboard
+from bot.platforms.slack.deliveries import Deliveries
 from bot.platforms.slack.hearing import Hearing
+from bot.platforms.slack.installations import Installations, States
 from bot.platforms.slack.places import Place
-from bot.platforms.slack.reading import NAME, Reading, external_id
+from bot.platforms.slack.posting import Posting
+from bot.platforms.slack.reading import NAME
 from bot.platforms.slack.stream import Growing, grow
 from bot.platforms.slack.turns import InteractionTurn, Turn
+from bot.platforms.slack.working import Working
+from bot.platforms.slack.workspaces import Workspaces
+from bot.platforms.turns import Turns
+from storage.session import Database
 from trainer.settings import SlackSettings
 
 log = logging.getLogger(__name__)
 
-API = "https://slack.com/api/"
-REMEMBERED = 5_000  # events, so that one that Slack delivers twice is followed once
+API, AUTHORIZE = "https://slack.com/api/", "https://slack.com/oauth/v2/authorize"
 GONE = ("message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found")
 
 
@@ -47,26 +55,39 @@ class Pace:
 
 
 class Slack:
-    """One app in one workspace. Raises PlatformRefused from `run` where Slack does not let it in."""
+    """One app, in one workspace or in all that have installed it. Raises PlatformRefused from `run` where Slack does not let it in.
+
+    `redis` and `database` are what all bot processes share: each event is followed by one of them, and what one workspace's installation
+    gave to one of them is there for all. `api` is where Slack's methods are, `authorize_url` where it asks people. `connected` is set
+    while Slack is heard.
+    """
 
     name = NAME
     biggest_file = 100_000_000  # bytes; Slack takes ten times that, but an export is made in memory
 
-    def __init__(self, settings: SlackSettings, pace: Pace = Pace(), api: str = API) -> None:
+    def __init__(
+        self, settings: SlackSettings, redis: Redis, database: Database, pace: Pace = Pace(),
+        api: str = API, authorize_url: str = AUTHORIZE,
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._pace = pace
         self._core: Core | None = None
-        self._turns: dict[str, Turn] = {}
-        self._seen: OrderedDict[str, None] = OrderedDict()
-        self._has_sessions = True
+        self._turns: Turns[Turn] = Turns()
+        self._deliveries = Deliveries(redis)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._paced = Paced(self._step, pace.progress)
-        self.app = AsyncApp(token=settings.token, signing_secret=settings.signing_secret or "", name="tutee")
-        self._client = self.app.client
-        self._client.base_url = api
-        access = Access(settings)
-        self._reading = Reading(self._client, access, pace.tries)
-        Hearing(self.app, self._reading, access, self.hand_over, self._show_home)
+        self.connected = asyncio.Event()
+        access, installations, how = Access(settings), None, dict[str, Any](token=settings.token)
+        if settings.client_id is not None:
+            installations = Installations(database, settings.client_id, settings.encryption_key or "")
+            flow = installing.flow(settings, AsyncWebClient(None, api), installations, States(database), access, authorize_url)
+            how = {"oauth_flow": flow, "client": flow.client}
+        self.app = AsyncApp(signing_secret=settings.signing_secret or "", name="tutee", logger=_logger(), **how)
+        self.app.client.base_url = api
+        self._workspaces = Workspaces(self.app.client, pace.tries, installations)
+        self._posting, self._working = Posting(self._workspaces, pace.tries), Working(self._workspaces)
+        self._paced = Paced(self._posting.step, pace.progress, turn=self._posting.turn)
+        self._dashboard = Dashboard(self._workspaces, pace.tries)
+        Hearing(self.app, self._workspaces, access, self.hand_over, self.show_home)
 
     def serves(self, channel: str) -> bool:
         """Every place on Slack is this app's."""
@@ -76,27 +97,30 @@ class Slack:
         """Stay connected, also over Slack's own restarts."""
         self._core = core
         try:
-            self._reading.bot = await connection.check_in(self._client, self._settings, self._pace.tries)
-            await connection.stay(self.app, self._settings)
+            bot = await connection.check_in(self.app.client, self._settings, self._pace.tries)
+            if bot:
+                self._workspaces.meet(bot)
+            await connection.stay(self.app, self._settings, self.connected.set)
         finally:
+            self.connected.clear()
             await self._paced.close()
             for task in self._tasks:
                 task.cancel()
 
     async def send(self, channel: str, reply: Reply, reply_to: str | None = None) -> str:
         """Show the reply: where it was asked for, or where only its reader sees it."""
-        turn, place = self._turns.get(reply_to or ""), places.of(channel)
+        turn, place = self._turns.of(reply_to), places.of(channel)
         if isinstance(turn, InteractionTurn) and not isinstance(reply, LessonProgress):
             return await self._answer(turn, place, reply)
-        for each in self._turns.values():
+        for each in self._turns:
             if isinstance(each, InteractionTurn) and each.place == place:
                 each.wrote_directly = True
         if isinstance(reply, Notice) and not place.is_private:
             if reply.quiet:
                 return ""
             if reply.private and turn is not None:
-                return await self._whisper(turn.user, place, reply)
-        return await self._post(place, blocks.message(reply))
+                return await self._posting.whisper(turn.user, place, reply)
+        return await self._posting.post(place, blocks.message(reply))
 
     async def edit(self, channel: str, message_id: str, reply: Reply) -> None:
         """Show the reply in place of the earlier one; progress is shown when its turn comes, everything else now."""
@@ -106,23 +130,23 @@ class Slack:
         await self._paced.end(message_id)
         place, shown = places.of(channel), blocks.message(reply)
         try:
-            await self._replace(place, message_id, shown)
+            await self._posting.replace(place, message_id, shown)
         except Refused as error:
             if error.error not in GONE:
                 log.warning("a reply cannot be shown any more, error=%s", error)
                 return
-            await self._post(place, shown)
+            await self._posting.post(place, shown)
 
     async def stream(self, channel: str, pieces: AsyncIterator[str | Answer], reply_to: str | None = None) -> str | None:
         """Show the answer as it grows."""
-        place, turn = places.of(channel), self._turns.get(reply_to or "")
-        growing = Growing(self._client, place, turn.user if turn else "", self._pace.tries)
+        place, turn = places.of(channel), self._turns.of(reply_to)
+        growing = Growing(await self._workspaces.of(place.team), place, turn.user if turn else "", self._pace.tries)
 
         async def upload(shown: Shown) -> None:
-            await self._upload(place, shown)
+            await self._posting.upload(place, shown)
 
         ended = asyncio.Event()
-        self._in_background(self._show_work(place, ended))
+        self._in_background(self._working.show(place, ended))
         try:
             ts = await grow(pieces, growing, upload, every=self._pace.answer)
         finally:
@@ -130,21 +154,17 @@ class Slack:
         return place.message_id(ts) if ts else None
 
     async def hand_over(self, turn: Turn, inbound: Inbound, event_id: str) -> None:
-        """Have the core follow an event to its end, once."""
-        if self._core is None or event_id in self._seen:
+        """Have the core follow an event to its end, once in all processes."""
+        if self._core is None or not self._turns.begins(event_id) or not await self._deliveries.take(event_id):
             return
-        self._seen[event_id] = None
-        while len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
-        self._turns[inbound.message_id] = turn
-        try:
-            await self._core.handle(inbound)
-        except Undeliverable as error:
-            log.error("a reply could not be shown, error=%s", error)
-        finally:
-            del self._turns[inbound.message_id]
+        with self._turns.taking(inbound.message_id, turn):
+            try:
+                await self._core.handle(inbound)
+            except Undeliverable as error:
+                log.error("a reply could not be shown, error=%s", error)
         if isinstance(turn, InteractionTurn):
             await self._round_off(turn)
+        await self._deliveries.done(event_id)
 
     async def _answer(self, turn: InteractionTurn, place: Place, reply: Reply) -> str:
         """Answer an interaction where it took place, if others read along so that only its author sees it."""
@@ -153,139 +173,54 @@ class Slack:
         if isinstance(reply, Notice) and reply.in_place:
             if turn.is_home:
                 turn.is_home = False  # what it would show anew is shown
-                await self._publish(turn.place.team, turn.user, reply)
+                await self.show_home(turn.place.team, turn.user, reply)
                 return ""
             if turn.card is not None and await self._replace_card(turn, shown):
                 return turn.card
         if not turn.is_public or turn.response_url is None:
-            return await self._post(place, shown)
+            return await self._posting.post(place, shown)
         if shown.files:
-            direct = await self._reading.people.direct(place.team, turn.user)
-            await self._post(direct, shown)
+            direct = await self._posting.direct(place.team, turn.user)
+            await self._posting.post(direct, shown)
             shown = blocks.message(Notice(texts.SAID_IN_PRIVATE))
-        if not await self._respond(turn, shown, replace_original=False):
-            direct = await self._reading.people.direct(place.team, turn.user)
-            return await self._post(direct, shown)
+        if not await self._posting.respond(turn, shown, replace_original=False):
+            direct = await self._posting.direct(place.team, turn.user)
+            return await self._posting.post(direct, shown)
         return ""
 
     async def _round_off(self, turn: InteractionTurn) -> None:
         """Say where the answer is, if it is elsewhere; show the home tab as it is now."""
         try:
             if turn.is_home:
-                await self._show_home(turn.place.team, turn.user)
+                await self.show_home(turn.place.team, turn.user)
             elif turn.is_public and turn.place.is_private and turn.wrote_directly and not turn.said:
-                await self._respond(turn, blocks.message(Notice(texts.SAID_IN_PRIVATE)), replace_original=False)
+                await self._posting.respond(turn, blocks.message(Notice(texts.SAID_IN_PRIVATE)), replace_original=False)
         except Undeliverable as error:
             log.warning("an interaction could not be rounded off, error=%s", error)
-
-    async def _whisper(self, user: str, place: Place, reply: Notice) -> str:
-        """Show it to one person only: files cannot be shown so, they go into direct messages."""
-        shown = blocks.message(reply)
-        if shown.files:
-            await self._post(await self._reading.people.direct(place.team, user), shown)
-            shown = blocks.message(Notice(texts.SAID_IN_PRIVATE))
-        await insist(
-            lambda: self._client.chat_postEphemeral(channel=place.channel, user=user, thread_ts=place.thread, **shown.arguments()),
-            self._pace.tries,
-        )
-        return ""
-
-    async def _post(self, place: Place, shown: Shown) -> str:
-        answer = await insist(
-            lambda: self._client.chat_postMessage(channel=place.channel, thread_ts=place.thread, **shown.arguments()),
-            self._pace.tries,
-        )
-        if shown.files:
-            await self._upload(place, shown)
-        return place.message_id(str(answer["ts"]))
-
-    async def _upload(self, place: Place, shown: Shown) -> None:
-        uploads: list[dict[str, Any]] = [{"filename": each.name, "title": each.name, "content": each.content} for each in shown.files]
-        await insist(
-            lambda: self._client.files_upload_v2(file_uploads=uploads, channel=place.channel, thread_ts=place.thread),
-            self._pace.tries,
-        )
-
-    async def _replace(self, place: Place, message_id: str, shown: Shown) -> None:
-        await insist(lambda: self._update(place, message_id, shown), self._pace.tries)
-
-    async def _step(self, channel: str, message_id: str, reply: Reply) -> None:
-        """One step of what moves: where it fails, the next one comes soon."""
-        await once(lambda: self._update(places.of(channel), message_id, blocks.message(reply)))
-
-    async def _update(self, place: Place, message_id: str, shown: Shown) -> None:
-        ts = places.ts_of(message_id)
-        await self._client.chat_update(channel=place.channel, ts=ts, **shown.arguments())
 
     async def _replace_card(self, turn: InteractionTurn, shown: Shown) -> bool:
         """Show it in place of the card whose button was pressed."""
         if turn.response_url is not None:
-            return await self._respond(turn, shown, replace_original=True)
+            return await self._posting.respond(turn, shown, replace_original=True)
         try:
-            await self._replace(turn.place, turn.card or "", shown)
+            await self._posting.replace(turn.place, turn.card or "", shown)
         except Refused:
             return False
         return True
-
-    async def _respond(self, turn: InteractionTurn, shown: Shown, *, replace_original: bool) -> bool:
-        """Answer through the interaction; False where Slack does not take that any more."""
-        if turn.response_url is None:
-            return False
-        said: dict[str, Any] = {**shown.arguments(), "replace_original": replace_original}
-        if not replace_original:
-            said |= {"response_type": "ephemeral"}
-            if turn.place.thread is not None:
-                said["thread_ts"] = turn.place.thread
-        webhook = AsyncWebhookClient(turn.response_url)
-        try:
-            answer = await once(lambda: webhook.send_dict(said))
-        except Undeliverable as error:
-            log.info("an interaction cannot be answered, error=%s", error)
-            return False
-        return answer.status_code == 200
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _show_work(self, place: Place, ended: asyncio.Event) -> None:
-        """Show that an answer is being written, beside writing it."""
-        await self._set_status(place, working=True)
-        await ended.wait()
-        await self._set_status(place, working=False)
+    async def show_home(self, team: str, user: str, changed: Notice | None = None) -> None:
+        """Show the home tab as it is now, or with what was `changed` in it."""
+        if self._core is not None:
+            await self._dashboard.show(self._core, team, user, changed)
 
-    async def _set_status(self, place: Place, *, working: bool) -> None:
-        """Show that an answer is coming, with Slack's Stop button where the app is an agent. Nothing depends on it."""
-        if place.thread is None:
-            return
-        thread = place.thread
-        try:
-            if self._has_sessions:
-                status = "processing" if working else "active"
-                await once(lambda: self._client.agents_sessions_setStatus(
-                    channel_id=place.channel, thread_ts=thread, status=status
-                ))  # fmt: skip
-            elif working:
-                await once(lambda: self._client.assistant_threads_setStatus(
-                    channel_id=place.channel, thread_ts=thread, status=texts.IS_THINKING
-                ))  # fmt: skip
-        except Refused as error:
-            if self._has_sessions:
-                log.info("no agent sessions in this workspace, error=%s", error)
-                self._has_sessions = False
-                await self._set_status(place, working=working)
-        except Undeliverable as error:
-            log.info("a status was not shown, error=%s", error)
 
-    async def _show_home(self, team: str, user: str) -> None:
-        await self._publish(team, user, None)
-
-    async def _publish(self, team: str, user: str, changed: Notice | None) -> None:
-        """Show the home tab; what was asked for in it stands where it can be turned over, like the pages of lessons."""
-        if self._core is None:
-            return
-        parts = list(await self._core.home(NAME, external_id(team, user)))
-        if changed is not None:
-            parts = [changed if each.in_place else each for each in parts]
-        await insist(lambda: self._client.views_publish(user_id=user, view=home.view(parts)), self._pace.tries)
+def _logger() -> logging.Logger:
+    """Slack's libraries log whole messages, and tokens in answers, when they are asked for everything; they are not."""
+    for name in ("slack_bolt", "slack_sdk"):
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.root.level))
+    return logging.getLogger("slack_bolt")

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from slack_sdk.web.async_client import AsyncWebClient
-
 from bot import cards, texts
 from bot.messages import Answer
 from bot.platforms.base import Undeliverable
@@ -17,6 +15,7 @@ from bot.platforms.slack import blocks
 from bot.platforms.slack.blocks import Shown
 from bot.platforms.slack.calls import Limited, Refused, insist, once
 from bot.platforms.slack.places import Place
+from bot.platforms.slack.workspaces import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +26,13 @@ class Growing:
     """One answer in one place, to one person.
 
     Slack's stream is asked for with `markdown_text`, which its description requires; a stream needs a thread, ends by itself after some
-    minutes, and may be started about twenty times a minute in a workspace: whenever it fails, the message is edited as a whole.
+    minutes, and may be started about twenty times a minute in a workspace: whenever it fails, the message is edited as a whole. Bolt's
+    own `say_stream` is not used: it keeps words back and cannot go on with a stream that has ended.
     """
 
-    def __init__(self, client: AsyncWebClient, place: Place, user: str, pauses: Sequence[float]) -> None:
-        self._client = client
+    def __init__(self, workspace: Workspace, place: Place, user: str, pauses: Sequence[float]) -> None:
+        self._client = workspace.client
+        self._tiers = workspace.tiers
         self._place = place
         self._user = user
         self._pauses = pauses
@@ -40,6 +41,18 @@ class Growing:
         self._shown = ""
         self._is_exact = True  # as far as we know, what Slack has is what we streamed
         self.ts: str | None = None
+
+    def turn(self) -> float:
+        """Take the next turn among the workspace's answers; how many seconds it is away."""
+        if self._streams and self.ts is None:
+            self._streams = self._tiers.start.is_free
+        if not self._streams:
+            return self._tiers.edit.turn()
+        return self._tiers.start.turn() if self.ts is None else self._tiers.append.turn()
+
+    def wait(self, seconds: float) -> None:
+        """Slack wants no steps for so long, of this answer or of others."""
+        (self._tiers.append if self._streams else self._tiers.edit).wait(seconds)
 
     async def step(self, text: str) -> None:
         """Show what there is so far. Raises Undeliverable where that did not work this time."""
@@ -80,6 +93,8 @@ class Growing:
         except Undeliverable as error:
             log.info("no stream, error=%s", error)
             self._streams = False
+            if isinstance(error, Limited):
+                self._tiers.start.wait(error.seconds)
         else:
             self.ts, self._streamed = str(answer["ts"]), safe
 
@@ -157,11 +172,19 @@ async def _keep_up(growing: Growing, written: list[str], news: asyncio.Event, en
         news.clear()
         if ended.is_set():
             return
-        pause = every
+        if await _comes(ended, growing.turn()):
+            return
         try:
             await growing.step(written[0].lstrip())
         except Undeliverable as error:
             log.info("a step of an answer was not shown, error=%s", error)
-            pause = max(every, error.seconds) if isinstance(error, Limited) else every
-        with suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), pause)
+            if isinstance(error, Limited):
+                growing.wait(error.seconds)
+        await _comes(ended, every)
+
+
+async def _comes(ended: asyncio.Event, seconds: float) -> bool:
+    """Whether the end comes within that time."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ended.wait(), seconds)
+    return ended.is_set()

@@ -174,7 +174,7 @@ class FakeDiscord:
 
     # Waiting
 
-    async def until(self, condition: Callable[[], T | None], *, seconds: float = 60.0) -> T:
+    async def until(self, condition: Callable[[], T | None], *, seconds: float = 120.0) -> T:
         """Wait until the condition holds; what it returned."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not (found := condition()):

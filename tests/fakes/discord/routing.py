@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,7 +80,7 @@ class Lookups:
         if "embeds" in body:
             changes["embeds"] = [{"type": "rich", **each} for each in body["embeds"] or []]
         if "components" in body:
-            changes["components"] = _without_nulls(body["components"] or [])
+            changes["components"] = _laid_out(_without_nulls(body["components"] or []), ask.files.values())
         if body.get("flags") is not None:
             changes["flags"] = body["flags"] & ~limits.EPHEMERAL
         if "attachments" in body or ask.files:
@@ -91,6 +91,20 @@ class Lookups:
                 each.ephemeral = message.ephemeral
             changes["attachments"] = [*stay, *ask.files.values()]
         return changes
+
+
+def _laid_out(components: Any, files: Iterable[File]) -> Any:
+    """As Discord shows them: with the places of the pictures in them, and with what may be left out."""
+    by_name = {f"attachment://{each.name}": each for each in files}
+    for each in limits.walk(components):
+        if each["type"] == limits.CONTAINER:
+            each |= {"accent_color": each.get("accent_color"), "spoiler": each.get("spoiler", False)}
+        elif each["type"] == limits.MEDIA_GALLERY:
+            for item in each["items"]:
+                file = by_name.get(item["media"]["url"])
+                found = {"id": str(file.id), "url": file.url, "proxy_url": file.url} if file else {}
+                item |= {"media": item["media"] | found, "description": item.get("description"), "spoiler": item.get("spoiler", False)}
+    return components
 
 
 def _without_nulls(value: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from tests.fakes.discord import limits
 from tests.fakes.discord.description import Operation, description
@@ -138,13 +138,14 @@ class Server:
             return Ask(values, query, json.loads(text) if text else None), request.content_type
         ask = Ask(values, query, None)
         async for part in await request.multipart():
-            content = bytes(await part.read())  # type: ignore[union-attr]  # multipart within multipart is not sent
-            if part.name == "payload_json":  # type: ignore[union-attr]
+            assert isinstance(part, BodyPartReader)  # multipart within multipart is not sent
+            content = bytes(await part.read())
+            if part.name == "payload_json":
                 ask.body = json.loads(content)
             else:
-                file = File(part.filename or "file", content)  # type: ignore[union-attr]
+                file = File(part.filename or "file", content)
                 file.url = f"{self.url}/attachments/{file.id}/{file.name}"
-                ask.files[part.name or ""] = file  # type: ignore[union-attr]
+                ask.files[part.name or ""] = file
         return ask, request.content_type
 
 

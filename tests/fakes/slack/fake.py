@@ -15,10 +15,11 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import web
 
+from tests.fakes.slack.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.fakes.slack.people import Person
 from tests.fakes.slack.server import APP_TOKEN, BOT_TOKEN, Call, Fault, Server
 from tests.fakes.slack.socket import Socket
-from tests.fakes.slack.world import APP, BOT, TEAM, Channel, File, Message, World
+from tests.fakes.slack.world import APP, TEAM, Channel, File, Message, Team, World
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 
@@ -34,6 +35,7 @@ class FakeSlack:
     """
 
     bot_token, app_token, signing_secret = BOT_TOKEN, APP_TOKEN, SECRET
+    client_id, client_secret = CLIENT_ID, CLIENT_SECRET
 
     def __init__(self) -> None:
         self._changed = asyncio.Event()
@@ -78,8 +80,8 @@ class FakeSlack:
     def general(self) -> Channel:
         return self.world.channel("general")
 
-    def person(self, name: str) -> Person:
-        return Person(self, self.world.user(name))
+    def person(self, name: str, team: Team | None = None) -> Person:
+        return Person(self, self.world.user(name, team.id if team else TEAM))
 
     def file(self, name: str, content: bytes, type_: str = "text/plain") -> File:
         """A file that somebody has uploaded."""
@@ -92,7 +94,7 @@ class FakeSlack:
 
     def said(self, channel: Channel | None = None, *, to: Person | None = None) -> list[Message]:
         """What the bot has said: in a channel, or to a person directly or for their eyes only."""
-        ours = [each for each in self.world.messages if each.user == BOT]
+        ours = [each for each in self.world.messages if each.user in self.world.bots]
         if channel is not None:
             ours = [each for each in ours if each.channel == channel.id]
         if to is not None:
@@ -108,8 +110,12 @@ class FakeSlack:
     def trouble(self, method: str, status: int = 500, times: int = 1) -> None:
         self.server.faults.append(Fault(method, status=status, times=times))
 
-    async def until(self, found: Callable[[], T | None], seconds: float = 30) -> T:
-        """What `found` gives as soon as that is something."""
+    def look_again(self) -> None:
+        """Something happened that others may wait for."""
+        self._changed.set()
+
+    async def until(self, found: Callable[[], T | None], seconds: float = 120) -> T:
+        """What `found` gives as soon as that is something; looked at whenever something happened."""
         try:
             async with asyncio.timeout(seconds):
                 while not (result := found()):
@@ -120,15 +126,20 @@ class FakeSlack:
             raise AssertionError(f"it did not happen; violations: {self.violations}; said: {said}; {self.server.calls[-8:]}") from error
         return result
 
-    async def event(self, event: dict[str, Any], *, event_id: str | None = None) -> str:
+    async def event(self, event: dict[str, Any], *, event_id: str | None = None, team: Team | None = None) -> str:
         """Deliver an event; its id."""
         event_id = event_id or f"Ev{self.world.number()}"
-        await self.deliver("events_api", {
-            "token": "x", "team_id": TEAM, "api_app_id": APP, "event": event, "type": "event_callback", "event_id": event_id,
-            "event_time": int(time.time()), "is_ext_shared_channel": False,
-            "authorizations": [{"enterprise_id": None, "team_id": TEAM, "user_id": BOT, "is_bot": True, "is_enterprise_install": False}],
-        })  # fmt: skip
+        await self.deliver("events_api", self.envelope(event, event_id, team))
         return event_id
+
+    def envelope(self, event: dict[str, Any], event_id: str, team: Team | None = None) -> dict[str, Any]:
+        """What Slack sends of an event."""
+        there = team or self.world.teams[TEAM]
+        return {
+            "token": "x", "team_id": there.id, "api_app_id": APP, "event": event, "type": "event_callback", "event_id": event_id,
+            "event_time": int(time.time()), "is_ext_shared_channel": False,
+            "authorizations": [{"enterprise_id": None, "team_id": there.id, "user_id": there.bot, "is_bot": True, "is_enterprise_install": False}],
+        }  # fmt: skip
 
     async def deliver(self, kind: str, payload: dict[str, Any]) -> Any:
         """Hand something to the bot; what it acknowledged with."""
@@ -142,7 +153,9 @@ class FakeSlack:
         await self.until(lambda: envelope_id in self.socket.acknowledged)
         return self.socket.acknowledged[envelope_id]
 
-    async def post(self, kind: str, payload: dict[str, Any], *, age: int = 0, secret: str = SECRET, signed: bool = True) -> int:
+    async def post(
+        self, kind: str, payload: dict[str, Any], *, age: int = 0, secret: str = SECRET, signed: bool = True, to: str | None = None
+    ) -> int:
         """Deliver by HTTP, signed `age` seconds ago; the status of the answer."""
         if kind == "events_api":
             body, content_type = json.dumps(payload), "application/json"
@@ -156,6 +169,6 @@ class FakeSlack:
             headers |= {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest}"}
         async with (
             aiohttp.ClientSession() as session,
-            session.post(self.posts_to or "", data=body, headers=headers) as answer,
+            session.post(to or self.posts_to or "", data=body, headers=headers) as answer,
         ):
             return answer.status

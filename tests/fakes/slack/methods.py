@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.fakes.slack import limits
-from tests.fakes.slack.world import APP, BOT, BOT_ID, TEAM, Message, World
+from tests.fakes.slack.world import APP, TEAM, Message, World
 
 
 class Refusal(Exception):
@@ -23,11 +23,13 @@ Arguments = dict[str, Any]
 
 
 class Methods:
-    """`url` is where the fake answers."""
+    """`url` is where the fake answers, `team` the workspace whose token the call came with: one call is over before the next one begins."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.url = ""
+        self.team = world.teams[TEAM]
+        self.looks = 1  # until a picture is taken in
         self.triggers: set[str] = set()
         self.has_sessions = True
         self.most_appends: int | None = None  # after which a stream ends by itself, as after some minutes
@@ -48,13 +50,15 @@ class Methods:
             "views.open": self._view,
             "views.publish": self._publish,
             "files.info": self._file,
+            "files.delete": self._delete,
             "files.getUploadURLExternal": self._upload,
             "files.completeUploadExternal": self._complete,
         }
 
     def _auth(self, _: Arguments) -> Arguments:
         return {
-            "url": "https://tutee.slack.com/", "team": "Tutee's", "user": "tutee", "team_id": TEAM, "user_id": BOT, "bot_id": BOT_ID,
+            "url": "https://tutee.slack.com/", "team": self.team.name, "user": "tutee", "team_id": self.team.id,
+            "user_id": self.team.bot, "bot_id": self.team.bot_id,
             "app_id": APP, "is_enterprise_install": False,
         }  # fmt: skip
 
@@ -79,22 +83,22 @@ class Methods:
             raise Refusal("thread_not_found")
         root = self.world.message(asked["channel"], message.thread_ts or message.ts)
         found = [root or message, message] if message is not root else [message]
-        return {"messages": [each.as_json() for each in found], "has_more": False}
+        return {"messages": [each.as_json(self.team) for each in found], "has_more": False}
 
     def _post(self, asked: Arguments) -> Arguments:
         channel = self._channel(asked["channel"])
         _check(asked)
-        message = Message(channel, self.world.ts(), BOT, thread_ts=self._thread(channel, asked.get("thread_ts")))
+        message = Message(channel, self.world.ts(), self.team.bot, thread_ts=self._thread(channel, asked.get("thread_ts")))
         self._fill(message, asked)
         self.world.messages.append(message)
-        return {"channel": channel, "ts": message.ts, "message": message.as_json()}
+        return {"channel": channel, "ts": message.ts, "message": message.as_json(self.team)}
 
     def _post_ephemeral(self, asked: Arguments) -> Arguments:
         channel = self._channel(asked["channel"])
         if asked["user"] not in self.world.users:
             raise Refusal("user_not_in_channel")
         _check(asked)
-        message = Message(channel, self.world.ts(), BOT, thread_ts=asked.get("thread_ts"), seen_by=asked["user"])
+        message = Message(channel, self.world.ts(), self.team.bot, thread_ts=asked.get("thread_ts"), seen_by=asked["user"])
         self._fill(message, asked)
         self.world.messages.append(message)
         return {"message_ts": message.ts}
@@ -116,7 +120,7 @@ class Methods:
         if not self.world.channels[channel].is_im and not (asked.get("recipient_user_id") and asked.get("recipient_team_id")):
             raise Refusal("missing_recipient_user_id", fault="a stream in a channel names its recipient")
         _check_markdown(asked.get("markdown_text") or "")
-        message = Message(channel, self.world.ts(), BOT, thread_ts=self._thread(channel, asked["thread_ts"]), streaming=True)
+        message = Message(channel, self.world.ts(), self.team.bot, thread_ts=self._thread(channel, asked["thread_ts"]), streaming=True)
         self._grow(message, asked.get("markdown_text") or "")
         self.world.messages.append(message)
         return {"channel": channel, "ts": message.ts}
@@ -140,7 +144,7 @@ class Methods:
         message.streaming = False
         self._grow(message, asked.get("markdown_text") or "")
         message.blocks += _decoded(asked.get("blocks")) or []
-        return {"channel": message.channel, "ts": message.ts, "message": message.as_json()}
+        return {"channel": message.channel, "ts": message.ts, "message": message.as_json(self.team)}
 
     def _session(self, asked: Arguments) -> Arguments:
         if not self.has_sessions:
@@ -164,7 +168,11 @@ class Methods:
         return {"view": view}
 
     def _publish(self, asked: Arguments) -> Arguments:
-        self.world.homes[asked["user_id"]] = self._checked_view(asked, "home")
+        view = self._checked_view(asked, "home")
+        for block in view["blocks"]:
+            if "slack_file" in block:
+                self._check_picture(block["slack_file"])
+        self.world.homes[asked["user_id"]] = view
         return {"view": {}}
 
     def _checked_view(self, asked: Arguments, kind: str) -> dict[str, Any]:
@@ -180,10 +188,27 @@ class Methods:
         if file is None:
             raise Refusal("file_not_found")
         file.told.pop("file_access", None)
-        return {"file": file.as_json()}
+        told = file.as_json()
+        file.looks = max(0, file.looks - 1)
+        return {"file": told}
+
+    def _delete(self, asked: Arguments) -> Arguments:
+        if asked["file"] not in self.world.files:
+            raise Refusal("file_not_found")
+        if any(asked["file"] in str(view) for view in self.world.homes.values()):
+            raise Refusal("cant_delete_file", fault="somebody is looking at the file")
+        del self.world.files[asked["file"]]
+        return {}
+
+    def _check_picture(self, named: dict[str, str]) -> None:
+        file = self.world.files.get(named["id"])
+        if file is None or file.looks or not file.type.startswith("image/"):
+            raise Refusal("invalid_arguments", fault=f"{named} is no picture that Slack has taken in")
 
     def _upload(self, asked: Arguments) -> Arguments:
-        file = self.world.file(asked["filename"], b"", "application/octet-stream")
+        is_picture = asked["filename"].endswith(".png")
+        file = self.world.file(asked["filename"], b"", "image/png" if is_picture else "application/octet-stream")
+        file.looks = self.looks if is_picture else 0
         file.told["awaited"] = int(asked["length"])
         return {"upload_url": f"{self.url}/upload/{file.id}", "file_id": file.id}
 
@@ -194,14 +219,14 @@ class Methods:
                 raise Refusal("file_update_failed", fault="the file is not what was announced")
         if asked.get("channel_id"):
             channel = self._channel(asked["channel_id"])
-            message = Message(channel, self.world.ts(), BOT, thread_ts=self._thread(channel, asked.get("thread_ts")), files=files)
+            message = Message(channel, self.world.ts(), self.team.bot, thread_ts=self._thread(channel, asked.get("thread_ts")), files=files)
             message.text = asked.get("initial_comment") or ""
             message.versions.append(message.text)
             self.world.messages.append(message)
         return {"files": [{"id": each.id, "title": each.name} for each in files]}
 
     def _channel(self, name: str) -> str:
-        if name in self.world.users and name != BOT:
+        if name in self.world.users and name not in self.world.bots:
             return self.world.direct(name).id
         channel = self.world.channels.get(name)
         if channel is None:
@@ -222,7 +247,7 @@ class Methods:
         message = self.world.message(self._channel(asked["channel"]), asked["ts"])
         if message is None:
             raise Refusal("message_not_found")
-        if message.user != BOT:
+        if message.user != self.team.bot:
             raise Refusal("cant_update_message", fault="another's message")
         return message
 

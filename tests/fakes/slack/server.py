@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from tests.fakes.slack import description, limits
 from tests.fakes.slack.methods import Methods, Refusal
-from tests.fakes.slack.world import BOT, Message, World
+from tests.fakes.slack.oauth import OAuth
+from tests.fakes.slack.world import TEAM, Message, World
 
 BOT_TOKEN, APP_TOKEN = "xoxb-fake", "xapp-fake"
 SCOPES = (
@@ -60,11 +62,12 @@ class Server:
     world: World
     changed: Callable[[], None]
     methods: Methods = field(init=False)
+    oauth: OAuth = field(init=False)
     calls: list[Call] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     scopes: set[str] = field(default_factory=lambda: set(SCOPES))
-    tokens: set[str] = field(default_factory=lambda: {BOT_TOKEN, APP_TOKEN})
+    tokens: dict[str, str] = field(default_factory=lambda: {BOT_TOKEN: TEAM, APP_TOKEN: TEAM})
     redirects: dict[str, str] = field(default_factory=dict)
     response_urls: dict[str, ResponseUrl] = field(default_factory=dict)
     stray_tokens: list[str] = field(default_factory=list)
@@ -72,6 +75,7 @@ class Server:
 
     def __post_init__(self) -> None:
         self.methods = Methods(self.world)
+        self.oauth = OAuth(self.world, self.tokens)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -89,7 +93,7 @@ class Server:
         call = Call(method, arguments)
         self.calls.append(call)
         try:
-            wrong = description.problems(method, arguments | {"token": token})
+            wrong = description.problems(method, arguments | ({"token": token} if token else {}))
             self.violations += wrong
             fault = self._fault(method)
             if fault is not None and fault.retry_after is not None:
@@ -117,7 +121,8 @@ class Server:
             raise web.HTTPNotFound
         if file.id in self.redirects:
             raise web.HTTPFound(self.redirects[file.id])
-        if request.headers.get("Authorization") != f"Bearer {BOT_TOKEN}" or "files:read" not in self.scopes:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token not in self.tokens or token == APP_TOKEN or "files:read" not in self.scopes:
             return web.Response(text=LOGIN_PAGE, content_type="text/html")
         return web.Response(body=file.content, content_type=file.type)
 
@@ -156,7 +161,8 @@ class Server:
             message = place.card
         else:
             ephemeral = said.get("response_type", "ephemeral") == "ephemeral"
-            message = Message(place.channel, self.world.ts(), BOT, thread_ts=said.get("thread_ts"))
+            bot = self.world.teams[self.world.channels[place.channel].team].bot
+            message = Message(place.channel, self.world.ts(), bot, thread_ts=said.get("thread_ts"))
             message.seen_by = place.user if ephemeral else None
             self.world.messages.append(message)
         message.text, message.blocks = said.get("text") or "", said.get("blocks") or []
@@ -165,10 +171,14 @@ class Server:
     def _carried_out(self, method: str, arguments: dict[str, Any], token: str, wrong: list[str]) -> dict[str, Any]:
         if wrong:
             raise Refusal("invalid_arguments")
+        if method == "oauth.v2.access":
+            return self.oauth.access(arguments)
         if token not in self.tokens:
             raise Refusal("invalid_auth" if token else "not_authed")
         if (token == APP_TOKEN) != (method == "apps.connections.open"):
             raise Refusal("not_allowed_token_type")
+        self.methods.team = self.world.teams[self.tokens[token]]
+        self._check_workspace(arguments)
         needed = description.scopes(method)
         if needed and not self.scopes.intersection(needed):
             raise Refusal("missing_scope")
@@ -176,6 +186,13 @@ class Server:
         if handler is None:
             raise Refusal("unknown_method", fault="the fake does not play this method")
         return handler(arguments)
+
+    def _check_workspace(self, arguments: dict[str, Any]) -> None:
+        team = self.methods.team.id
+        for name in ("channel", "channel_id", "user", "users", "user_id"):
+            named = self.world.channels.get(arguments.get(name, "")) or self.world.users.get(arguments.get(name, ""))
+            if named is not None and named.team != team:
+                raise Refusal("channel_not_found", fault=f"{name} {named.id} belongs to {named.team}, the token to {team}")
 
     def _fault(self, method: str) -> Fault | None:
         for each in self.faults:
@@ -192,6 +209,11 @@ async def _taken_apart(request: web.Request) -> tuple[str, dict[str, Any]]:
         arguments |= json.loads(await request.text() or "{}")
     elif request.body_exists:
         arguments |= {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
-    token = request.headers.get("Authorization", "").removeprefix("Bearer ") or arguments.get("token", "")
+    kind, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if kind == "Basic":
+        client = aiohttp.BasicAuth.decode(request.headers["Authorization"])
+        arguments |= {"client_id": client.login, "client_secret": client.password}
+        credentials = ""
+    token = credentials or arguments.get("token", "")
     arguments.pop("token", None)
     return token, arguments

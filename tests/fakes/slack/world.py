@@ -9,8 +9,18 @@ from typing import Any
 
 TEAM = "T0TUTEE"
 BOT = "U0TUTEE"
-BOT_ID = "B0TUTEE"
 APP = "A0TUTEE"
+
+
+@dataclass
+class Team:
+    """A workspace; `bot` and `bot_id` are the bot's ids there, `token` is the bot's where the app is installed."""
+
+    id: str
+    name: str
+    bot: str
+    bot_id: str
+    token: str | None = None
 
 
 @dataclass
@@ -19,33 +29,37 @@ class User:
 
     id: str
     name: str
+    team: str = TEAM
 
 
 @dataclass
 class Channel:
-    """A channel of the workspace; `is_im`: the direct messages of `members` with the bot."""
+    """A channel of a workspace; `is_im`: somebody's direct messages with the bot."""
 
     id: str
     name: str
     is_im: bool = False
     has_bot: bool = True
+    team: str = TEAM
 
 
 @dataclass
 class File:
-    """A file; `content` is what its address gives out."""
+    """A file; `content` is what its address gives out. `looks`: how often it is asked for until Slack has taken it in."""
 
     id: str
     name: str
     content: bytes = b""
     type: str = "application/octet-stream"
     url: str = ""
+    looks: int = 0
     told: dict[str, Any] = field(default_factory=dict)
     """What events say of it beside or instead of that."""
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "id": self.id, "name": self.name, "title": self.name, "mimetype": self.type, "size": len(self.content), "mode": "hosted",
+            "id": self.id, "name": self.name, "title": self.name, "mimetype": "" if self.looks else self.type,
+            "size": len(self.content), "mode": "hosted",
             "url_private": self.url, "url_private_download": self.url, **self.told,
         }  # fmt: skip
 
@@ -82,16 +96,16 @@ class Message:
     def buttons(self) -> list[Button]:
         return buttons(self.blocks)
 
-    def as_json(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"type": "message", "user": self.user, "text": self.text, "ts": self.ts, "team": TEAM}
+    def as_json(self, team: Team) -> dict[str, Any]:
+        found: dict[str, Any] = {"type": "message", "user": self.user, "text": self.text, "ts": self.ts, "team": team.id}
         if self.blocks:
             found["blocks"] = self.blocks
         if self.thread_ts:
             found["thread_ts"] = self.thread_ts
         if self.files:
             found["files"] = [each.as_json() for each in self.files]
-        if self.user == BOT:
-            found |= {"bot_id": BOT_ID, "app_id": APP}
+        if self.user == team.bot:
+            found |= {"bot_id": team.bot_id, "app_id": APP}
         return found
 
 
@@ -103,6 +117,8 @@ def shown(blocks: list[dict[str, Any]]) -> str:
             texts.append(block["text"])
         elif isinstance(block.get("text"), dict):
             texts.append(block["text"]["text"])
+        elif block["type"] == "image":
+            texts.append(f"[{block['alt_text']}]")
         elif block["type"] == "context":
             texts += [each["text"] for each in block["elements"] if "text" in each]
     return "\n".join(texts)
@@ -128,11 +144,12 @@ def buttons(blocks: list[dict[str, Any]]) -> list[Button]:
 
 
 class World:
-    """A workspace with a channel "general" that the bot is in."""
+    """A workspace with a channel "general" that the bot is in, and others."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._start = int(time.time())
+        self.teams: dict[str, Team] = {TEAM: Team(TEAM, "Tutee's", BOT, "B0TUTEE")}
         self.users: dict[str, User] = {BOT: User(BOT, "Tutee")}
         self.channels: dict[str, Channel] = {}
         self.messages: list[Message] = []
@@ -150,25 +167,38 @@ class World:
         number = self.number()
         return f"{self._start + number}.{number:06d}"
 
-    def user(self, name: str) -> User:
+    @property
+    def bots(self) -> set[str]:
+        """The bot's ids in all workspaces."""
+        return {each.bot for each in self.teams.values()}
+
+    def team(self, name: str) -> Team:
+        """Another workspace, which does not have the app yet."""
+        number = self.number()
+        team = Team(f"T{number:05d}", name, f"U{number:05d}BOT", f"B{number:05d}")
+        self.teams[team.id] = team
+        self.users[team.bot] = User(team.bot, "Tutee", team.id)
+        return team
+
+    def user(self, name: str, team: str = TEAM) -> User:
         for each in self.users.values():
-            if each.name == name:
+            if (each.name, each.team) == (name, team):
                 return each
-        user = User(f"U{self.number():05d}{name.upper()}", name)
+        user = User(f"U{self.number():05d}{name.upper()}", name, team)
         self.users[user.id] = user
         return user
 
-    def channel(self, name: str, *, has_bot: bool = True) -> Channel:
+    def channel(self, name: str, *, has_bot: bool = True, team: str = TEAM) -> Channel:
         for each in self.channels.values():
-            if each.name == name and not each.is_im:
+            if (each.name, each.team) == (name, team) and not each.is_im:
                 return each
-        channel = Channel(f"C{self.number():05d}{name.upper()}", name, has_bot=has_bot)
+        channel = Channel(f"C{self.number():05d}{name.upper()}", name, has_bot=has_bot, team=team)
         self.channels[channel.id] = channel
         return channel
 
     def direct(self, user_id: str) -> Channel:
         """The direct messages of that person with the bot."""
-        channel = Channel(f"D{user_id[1:]}", "directmessage", is_im=True)
+        channel = Channel(f"D{user_id[1:]}", "directmessage", is_im=True, team=self.users[user_id].team)
         return self.channels.setdefault(channel.id, channel)
 
     def message(self, channel: str, ts: str) -> Message | None:

@@ -220,6 +220,9 @@ def test_versions_are_compared_side_by_side(install: Install) -> None:
     install.publish_version(user.id, [])
     (comparison,) = install.talk("/compare Who is the cat?")
     assert [line.split()[0] for line in comparison.text.splitlines()] == ["untaught", "user-1-v1", "user-1-v2"]
+    chosen, unknown = spoken(install.talk("/compare 2,0 Who is the cat?", "/compare 1,7 Who is the cat?"))
+    assert [line.split()[0] for line in chosen.splitlines()] == ["user-1-v2", "untaught"]
+    assert unknown == texts.no_such_version(7)
     install.engine.mode = "busy"
     assert spoken(install.talk("/compare Who is the cat?")) == [texts.COMPARE_LATER]
 

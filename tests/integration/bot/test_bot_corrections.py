@@ -131,14 +131,16 @@ def test_a_second_correction_of_the_same_answer_is_learned_again(asked: Install)
     ("answer", "reason"), [("It was wrong.", "wrong"), ("too long", "long"), ("something else", "other"), ("/react 👎 outdated", "outdated")]
 )
 def test_after_a_thumb_down_alone_the_bot_asks_once_what_was_bad(asked: Install, answer: str, reason: str) -> None:
-    question, thanks, chat = asked.talk("/react 👎", answer, "wrong")
+    question, thanks, _, chat = asked.talk_without_waiting("/react 👎", answer, "wrong")
     assert isinstance(question, Notice) and question.text == texts.THANKS_DOWN
     assert [each.command for each in question.actions][:2] == ["/react 👎 wrong", "/react 👎 outdated"]
-    assert thanks.text in (texts.REASON_NOTED, texts.REASON_NOTED_TEACH)
+    assert thanks.text == texts.LOOKING_FOR_BETTER
     (kept,) = asked.stored.feedback.of_user(1)
     assert (kept.reason, kept.correction) == (reason, None)
     assert chat.text == "I don't know."  # nobody asked any more
-    assert asked.stored.lessons.of_user(1) == ()
+    assert (only_lesson(asked).kind, only_lesson(asked).text) == ("correction", "")
+    (case,) = asked.stored.feedback.cases(1)
+    assert (case.question, case.correction, case.reason) == (CAT, None, reason)
 
 
 def test_other_words_after_the_question_are_chat(asked: Install) -> None:
@@ -146,9 +148,59 @@ def test_other_words_after_the_question_are_chat(asked: Install) -> None:
 
 
 def test_a_reaction_is_asked_about_too(asked: Install) -> None:
-    question, thanks = asked.talk(thumb("down"), "rude")
-    assert (question.text, thanks.text) == (texts.THANKS_DOWN, texts.REASON_NOTED)
-    assert asked.stored.feedback.of_user(1)[0].reason == "rude"
+    asked.train()
+    question, thanks, *_, receipt = asked.talk(thumb("down"), "rude")
+    assert (question.text, thanks.text) == (texts.THANKS_DOWN, texts.LOOKING_FOR_BETTER)
+    assert isinstance(receipt, LessonReceipt) and receipt.kind == "correction"
+
+
+def test_a_better_answer_is_looked_for_only_with_consent(asked: Install) -> None:
+    platform = Leaving([said(text, operator=False) for text in ("/react 👎", "wrong", "/agree")])
+    asyncio.run(serve(asked.app, platform))
+    question, consent, agreed, *_ = platform.replies
+    assert (question.text, consent.text, agreed.text) == (texts.THANKS_DOWN, texts.CONSENT, texts.AGREED_GOING_ON)
+    assert [each.reason for each in asked.stored.feedback.of_user(1)] == ["wrong"]
+    assert only_lesson(asked).state == "queued"
+
+
+def test_no_better_answer_is_looked_for_where_the_user_gave_one(asked: Install) -> None:
+    assert spoken(asked.talk_without_waiting("/react 👎 Biscuit", "/react 👎 wrong"))[-1] == texts.REASON_NOTED
+    assert [each.correction for each in asked.stored.feedback.cases(1)] == ["Biscuit"]
+
+
+def test_a_correction_given_while_a_better_answer_is_looked_for_takes_its_place(asked: Install) -> None:
+    asked.talk_without_waiting("/react 👎 wrong", "/react 👎 Biscuit")
+    assert only_lesson(asked).text == "My cat is called Biscuit."
+    assert [each.correction for each in asked.stored.feedback.cases(1)] == ["Biscuit"]
+
+
+def test_a_reported_answer_is_corrected_and_shown_to_whoever_runs_the_bot(asked: Install) -> None:
+    asked.train()
+    notice, *_, receipt = asked.talk("/report that is unfair to Minka")
+    assert notice.text == texts.REPORTED_AND_LOOKING
+    assert isinstance(receipt, LessonReceipt) and receipt.kind == "correction"
+    assert {(each.kind, each.reason) for each in asked.stored.feedback.of_user(1)} == {("report", None), ("down", "harmful")}
+    health, reports = spoken(asked.talk("/admin", "/admin reports"))
+    assert "1 answer was reported: /admin reports." in health
+    assert f"untaught model: {CAT} → Your cat is called Minka. (that is unfair to Minka)" in reports
+    assert isinstance(asked.talk(said("/admin reports", operator=False))[0], Trouble)
+
+
+def test_a_report_is_a_sign_that_can_be_taken_off_again(asked: Install) -> None:
+    asked.stored.users.record_consent(1, texts.CONSENT_VERSION)
+    platform = Leaving([thumb("report"), thumb("report", removed=True), thumb("report")])
+    asyncio.run(serve(asked.app, platform))
+    assert spoken(platform.replies)[0] == spoken(platform.replies)[-2] == texts.REPORTED_AND_LOOKING
+    assert texts.REACTION_WITHDRAWN in spoken(platform.replies)
+    assert [each.state for each in asked.stored.lessons.of_user(1)] == ["cancelled", "queued"]
+    assert len(asked.stored.feedback.reports()) == 1
+
+
+def test_without_consent_a_report_is_only_recorded(asked: Install) -> None:
+    assert spoken(asked.talk(thumb("report"))) == [texts.REPORTED]
+    assert asked.stored.lessons.of_user(1) == ()
+    assert len(asked.stored.feedback.reports()) == 1
+    assert spoken(asked.talk("/admin reports"))[0].count("Minka") == 1
 
 
 def test_a_correction_needs_consent_and_goes_on_with_it(asked: Install) -> None:

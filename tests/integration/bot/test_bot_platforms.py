@@ -51,6 +51,9 @@ class Steps:
     async def choices(self, platform: str, external_user_id: str, command: str, typed: str) -> tuple[Choice, ...]:
         return ()
 
+    async def answer(self, platform: str, message_id: str) -> str | None:
+        return None
+
     async def home(self, platform: str, external_user_id: str) -> tuple[Notice, ...]:
         return ()
 

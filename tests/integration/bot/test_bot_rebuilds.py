@@ -128,12 +128,22 @@ def test_a_model_is_trained_anew_on_demand(taught: Install) -> None:
 
 
 def test_at_night_models_are_trained_anew_without_a_word(taught: Install) -> None:
-    assert rebuild_everyone(taught.app, [1, 2]) == 1
+    assert rebuild_everyone(taught.stored, taught.queue, [1, 2]) == 1
     taught.train()
     eventually(lambda: not taught.stored.rebuilds.unfinished())
     assert seen_through(taught) == []
     assert taught.stored.adapters.live(1).name == "user-1-v3"  # type: ignore[union-attr]  # it is there
-    assert rebuild_everyone(taught.app, [1]) == 0  # nothing was taught since
+    assert rebuild_everyone(taught.stored, taught.queue, [1]) == 0  # nothing was taught since
+
+
+@pytest.mark.parametrize(("hour", "queued"), [(3, {rebuild_job_id(1)}), (4, set()), (-1, set())])
+def test_once_a_night_at_the_hour_of_the_configuration_models_are_trained_anew(taught: Install, hour: int, queued: set[str]) -> None:
+    for minute in (0, 30):
+        taught.redis.delete("tutee:tidy")
+        at = utc_now().replace(hour=3, minute=minute)
+        Sweeper(taught.queue, taught.stored, taught.app.artifacts, lambda at=at: at, rebuild_hour=hour)()  # type: ignore[misc]  # bound to this turn
+    assert taught.queue.waiting(LESSON_QUEUE) == queued
+    assert len(taught.stored.rebuilds.of_user(1)) == len(queued)
 
 
 def test_a_script_reads_the_proof_as_json(taught: Install) -> None:

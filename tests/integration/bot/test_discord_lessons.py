@@ -70,7 +70,7 @@ async def test_progress_is_one_message_that_ends_as_the_receipt(install: Install
         waiting = world.last()
         assert waiting.content.startswith("Lesson 1: waiting") and buttons(waiting) == [texts.CANCEL]
         install.queue.publish(Progress(1, 1, "train", 62, 5.0))
-        await world.sees("Lesson 1: training… [62%, about 5 s left]")
+        await world.sees(f"Lesson 1: training… [62%, about 5 s left]\n{'▰' * 12}{'▱' * 8}")
         install.train()
         await world.learned()
         (receipt,) = world.shown()
@@ -176,7 +176,7 @@ async def test_the_menu_teaches_from_ones_own_messages_and_the_bots_only(install
     async with discord_world(install) as world:
         for name in ("ada", "bob"):
             agrees(world, name)
-        mine = await world.says("ada", FACT, mention=False)
+        mine = await world.says("ada", FACT)  # with a mention of the bot, which is no part of the fact
         ada, bob = world.person("ada"), world.person("bob")
         await ada.context_menu(world.channel, texts.TEACH_FROM_MESSAGE, mine)
         await world.learned()
@@ -211,7 +211,7 @@ async def test_a_file_that_cannot_be_fetched_is_refused_with_its_name(install: I
         real = cdn.get
         cdn.get = lambda url: None  # type: ignore[method-assign]  # the content network has forgotten it
         await world.says("ada", "[Learn] read this", attachments=[("cat.txt", b"x")])
-        cdn.get = real  # type: ignore[method-assign]
+        cdn.get = real  # type: ignore[method-assign]  # as it was
         assert world.texts() == [texts.file_unreadable("cat.txt", texts.NOT_GIVEN_OUT)]
 
 
@@ -258,9 +258,20 @@ async def test_reactions_and_buttons_work_on_answers_from_before_a_restart(insta
         assert label["label"] == texts.ASKS["/react 👎"] and label["component"]["value"] == "I don't know."
 
 
+async def test_a_long_answer_is_corrected_as_a_whole(install: Install) -> None:
+    install.engine.answers["Long"] = "\n".join(f"This is line {number} of a long answer." for number in range(90))
+    async with discord_world(install) as world:
+        await world.says("ada", "Long")
+        assert len(world.shown()) == 2
+        form = await world.person("ada").click(world.last(), label=texts.BAD)
+        assert form.modal is not None
+        (label,) = form.modal["components"]
+        assert label["component"]["value"] == install.engine.answers["Long"]
+
+
 async def corrected(world: World, answer: object, said: str) -> simcord.InteractionResult:
     ada = world.person("ada")
-    form = await ada.click(answer, label=texts.BAD)  # type: ignore[arg-type]  # a message
+    form = await ada.click(answer, label=texts.BAD)  # type: ignore[arg-type]  # a message of the simulation's
     return await ada.submit_modal(form, {"text": said})
 
 

@@ -15,7 +15,7 @@ from bot import texts
 from bot.platforms.discord.access import Access
 from bot.platforms.discord.client import PERMISSIONS, intents
 from tests.bot_fixtures import Install
-from tests.discord_world import World, buttons, discord_world
+from tests.discord_world import World, buttons, discord_world, words
 from trainer.settings import DiscordSettings, LimitSettings
 
 
@@ -78,13 +78,20 @@ async def test_versions_are_shown_used_and_rolled_back(install: Install) -> None
         ada = world.person("ada")
         result = await ada.slash(world.channel, "model")
         assert result.response is not None and result.ephemeral
-        assert buttons(result.response) == [texts.use_version(1), texts.UNTAUGHT, texts.COMPARE]
+        assert buttons(result.response) == [texts.use_version(1), texts.UNTAUGHT, texts.COMPARE, texts.ROLL_BACK]
+        said = words(result.response)
+        assert said.startswith("Version 2 of your model answers you") and "**Version 2 (user-1-v2) · answers you now**\nmade by lesson 2" in said
+        (picture,) = result.response.attachments
+        assert (await picture.read()).startswith(b"\x89PNG")
         pressed = await ada.click(result.response, label=texts.use_version(1))
         assert [each.content for each in pressed.followups] == ["Version 1 of your model answers you now (user-1-v1)."]
         rolled = await ada.slash(world.channel, "rollback", version=2)
         assert rolled.response is not None and "Version 2" in rolled.response.content
         form = await ada.click(result.response, label=texts.COMPARE)
         compared = await ada.submit_modal(form, {"text": "Who is Miso?"})
+        back = await ada.click(result.response, label=texts.ROLL_BACK)
+        assert [each.content for each in back.followups] == ["Version 1 of your model answers you now (user-1-v1)."]
+        await ada.slash(world.channel, "rollback", version=2)
         (comparison,) = compared.followups
         assert comparison.ephemeral
         assert [line.split()[0] for line in comparison.content.splitlines()] == ["untaught", "user-1-v1", "user-1-v2"]
@@ -173,7 +180,7 @@ async def test_ask_works_where_the_bot_is_no_member(install: Install) -> None:
 async def test_commands_work_in_direct_messages(install: Install) -> None:
     async with discord_world(install) as world:
         result = await world.person("ada").user.slash("model")
-        assert result.response is not None and "untaught" in result.response.content and not result.ephemeral
+        assert result.response is not None and "untaught" in words(result.response) and not result.ephemeral
 
 
 async def test_only_listed_servers_channels_and_roles_are_served(install: Install) -> None:
@@ -254,5 +261,5 @@ def test_owners_pass_every_list() -> None:
         id = 5
 
     access = Access(DiscordSettings(owners=("5",), servers=("1",), direct_messages=False))
-    assert access.allows(User(), 2, None) and access.allows(User(), None, None)  # type: ignore[arg-type]
-    assert not Access(replace(DiscordSettings(), servers=("1",))).allows(User(), 2, None)  # type: ignore[arg-type]
+    assert access.allows(User(), 2, None) and access.allows(User(), None, None)  # type: ignore[arg-type]  # an id is all that is asked of them
+    assert not Access(replace(DiscordSettings(), servers=("1",))).allows(User(), 2, None)  # type: ignore[arg-type]  # an id is all that is asked of them

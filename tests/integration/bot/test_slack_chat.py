@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 
 from bot import texts
 from bot.platforms.slack.platform import Pace
 from tests.bot_fixtures import Install
 from tests.slack_world import answered, shows, slack_world
+from trainer.settings import CONFIGS
 
 
 def asked(install: Install) -> list[str]:
@@ -193,12 +197,43 @@ async def test_the_stop_button_of_the_session_ends_the_answer(install: Install) 
         ada = fake.person("ada")
         message = await ada.says("Count")
         await fake.until(lambda: bool(fake.world.statuses))
-        while not install.engine.asked_once.is_set():
-            await fake.person("bob").opens_home()
+        assert await asyncio.to_thread(install.engine.asked_once.wait, 60)
         await ada.stops(message)
         stopped = await shows(fake, texts.STOPPED)
         assert stopped.thread_ts == message.ts
         install.engine.gate.set()
+
+
+async def test_the_stop_button_of_an_answer_that_is_edited_ends_it(install: Install) -> None:
+    install.engine.answers["Count"] = "one two three four"
+    install.engine.words_before_gate = 2
+    install.engine.gate.clear()
+    async with slack_world(install) as fake:
+        fake.rate_limit("chat.startStream", retry_after=60)
+        ada = fake.person("ada")
+        await ada.says("Count")
+        growing = await fake.until(lambda: next((each for each in fake.said() if "two" in each.shown), None))
+        await ada.presses(growing, texts.STOP)
+        await fake.until(lambda: texts.GOOD in str(growing.blocks))
+        assert growing.shown == "one two" and len(fake.calls("chat.startStream")) == 1
+        install.engine.gate.set()
+        install.engine.words_before_gate = 0
+        await ada.says("Count")  # Slack wants no streams for a minute, so none is asked for
+        again = await answered(fake, ada.direct, count=2)
+        await fake.until(lambda: texts.GOOD in str(again.blocks))
+        assert len(fake.calls("chat.startStream")) == 1
+
+
+async def test_each_suggested_prompt_leads_somewhere(install: Install) -> None:
+    view = json.loads((CONFIGS / "slack-manifest.json").read_text())["features"]["agent_view"]
+    async with slack_world(install) as fake:
+        ada = fake.person("ada")
+        for number, prompt in enumerate(view["suggested_prompts"], start=1):
+            await ada.says(prompt["message"])
+            await answered(fake, ada.direct, count=number)
+        consent, unknown, help_, privacy = (each.shown for each in fake.said(ada.direct))
+        assert (consent, unknown, help_) == (texts.CONSENT, "I don't know.", texts.HELP_ON_PLATFORMS)
+        assert privacy.splitlines()[0] in texts.PRIVACY
 
 
 async def test_a_file_without_a_lesson_is_not_read_and_that_is_said(install: Install) -> None:

@@ -161,6 +161,12 @@ async def test_the_login_page_is_not_taken_for_a_page_that_was_meant(install: In
         fake.server.redirects[file.id] = login.url
         await ada.says("[Learn] read this", files=[file])
         await shows(fake, texts.file_needs_scope("page.html"))
+        await ada.says("[Learn]", files=[fake.file("real.html", b"<p>Miso is a cat.</p>", "text/html")])
+        await shows(fake, "[0%]")
+        assert handed_over(fake, ada)[-1] == ("[Learn]", [("real.html", b"<p>Miso is a cat.</p>")])
+        fake.server.scopes.remove("files:read")
+        await ada.says("[Learn]", files=[fake.file("other.html", b"<p>Miso is old.</p>", "text/html")])
+        await shows(fake, texts.file_needs_scope("other.html"))
 
 
 async def test_a_redirect_within_slack_is_followed(install: Install) -> None:

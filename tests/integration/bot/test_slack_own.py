@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import zipfile
 
@@ -12,7 +11,7 @@ from tests.bot_fixtures import Install
 from tests.fakes.slack.fake import FakeSlack
 from tests.fakes.slack.people import Person
 from tests.fakes.slack.world import Message, buttons, shown
-from tests.slack_world import answered, running, shows, slack_world
+from tests.slack_world import QUICK, answered, running, shows, slack_world
 from trainer.settings import LimitSettings
 
 
@@ -43,13 +42,12 @@ async def an_answer(install: Install, fake: FakeSlack, person: Person, text: str
     """What the bot said to them."""
     count = len(fake.said(person.direct))
     await person.says(text)
-    return await kept(install, await answered(fake, person.direct, count=count + 1))
+    return await kept(install, fake, await answered(fake, person.direct, count=count + 1))
 
 
-async def kept(install: Install, answer: Message) -> Message:
-    """The answer, once the database knows which message shows it."""
-    while install.stored.exchanges.by_reply("slack", f"{answer.channel}:{answer.ts}") is None:  # noqa: ASYNC110  (rows set off no event)
-        await asyncio.sleep(0.01)
+async def kept(install: Install, fake: FakeSlack, answer: Message) -> Message:
+    """The answer, once the database knows which message shows it, which is before the bot is done with the question."""
+    await fake.until(lambda: install.stored.exchanges.by_reply("slack", f"{answer.channel}:{answer.ts}"))
     return answer
 
 
@@ -82,7 +80,7 @@ async def test_a_reaction_in_a_channel_is_noted_without_a_word(install: Install)
     async with slack_world(install) as fake:
         ada = fake.person("ada")
         await ada.says("Hello", fake.general)
-        answer = await kept(install, await answered(fake, fake.general))
+        answer = await kept(install, fake, await answered(fake, fake.general))
         await ada.reacts(answer, "thumbsdown")
         await an_answer(install, fake, ada)
         assert feedback(install, ada) == [("down", None)]
@@ -132,7 +130,7 @@ async def test_another_persons_buttons_are_refused_in_private(install: Install) 
     async with slack_world(install) as fake:
         ada, bob = fake.person("ada"), fake.person("bob")
         message = await ada.says("Hello", fake.general)
-        answer = await kept(install, await answered(fake, fake.general))
+        answer = await kept(install, fake, await answered(fake, fake.general))
         await bob.presses(answer, texts.AGAIN)
         refused = await shows(fake, texts.NOT_YOURS)
         assert (refused.seen_by, refused.thread_ts) == (bob.id, message.ts)
@@ -170,6 +168,9 @@ async def test_what_is_private_is_shown_to_one_person_only_in_a_channel(install:
         assert (model.seen_by, model.channel) == (ada.id, fake.general.id)
         await ada.presses(model, texts.UNTAUGHT)
         assert (await shows(fake, "The untaught model answers you now")).seen_by == ada.id
+        await ada.commands("/model")
+        drawn = (await fake.until(lambda: [each for each in fake.said() if each.files]))[0]
+        assert drawn.channel == ada.direct.id and drawn.files[0].content.startswith(b"\x89PNG")
 
 
 async def test_the_list_of_lessons_is_turned_over_in_place(install: Install) -> None:
@@ -230,6 +231,43 @@ async def test_the_home_tab_is_a_dashboard_and_looking_stores_nothing(install: I
         await ada.presses_home(texts.TEACH_BUTTON)
         await ada.submits((await fake.until(lambda: fake.world.views))[-1], text="Miso is a cat.")
         await shows(fake, "[0%]")
+
+
+async def test_the_home_tab_shows_how_the_model_came_along(install: Install) -> None:
+    """At once without the picture, and with it once Slack has taken it in; it is kept for as long as it is the newest."""
+
+    def pictured(number: int) -> bool:
+        return "slack_file" in str(fake.calls("views.publish")[number].arguments)
+
+    async with slack_world(install) as fake:
+        ada = fake.person("ada")
+        user = with_lessons(install, ada, 2)
+        await ada.opens_home()
+        await fake.until(lambda: len(fake.calls("views.publish")) == 2)
+        assert [pictured(0), pictured(1)] == [False, True] and texts.PICTURE_OF_PROGRESS in home(fake, ada)
+        (first,) = fake.world.files.values()
+        assert first.content.startswith(b"\x89PNG") and len(fake.calls("files.info")) == 2
+        await ada.opens_home()
+        await fake.until(lambda: len(fake.calls("views.publish")) == 3)
+        assert pictured(2) and len(fake.calls("files.completeUploadExternal")) == 1
+        install.publish_version(user, [1, 2])
+        await ada.opens_home()
+        await fake.until(lambda: fake.calls("files.delete"))
+        (second,) = fake.world.files.values()
+        assert second is not first and second.id in str(fake.world.homes[ada.id])
+
+
+async def test_a_home_tab_without_a_picture_is_better_than_none(install: Install) -> None:
+    async with slack_world(install) as fake:
+        ada, bob = fake.person("ada"), fake.person("bob")
+        for each in (ada, bob):
+            with_lessons(install, each, 1)
+        fake.refuse("files.getUploadURLExternal", "storage_limit_reached")
+        fake.server.methods.looks = 99  # Slack never takes the other one in
+        for each in (ada, bob):
+            await each.opens_home()
+        await fake.until(lambda: {ada.id, bob.id} <= fake.world.homes.keys() and len(fake.calls("files.info")) == len(QUICK.tries))
+        assert "Version 1 of your model" in home(fake, ada) and texts.PICTURE_OF_PROGRESS not in home(fake, ada) + home(fake, bob)
 
 
 async def test_the_export_is_a_file_in_direct_messages(install: Install) -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import Counter
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from bot import texts
+from bot.doctor import Finding
 from bot.errors import PlatformRefused
 from bot.platforms.slack.checks import check
+from bot.platforms.slack.deliveries import AT_WORK_SECONDS, KEY, Deliveries
 from bot.platforms.slack.platform import Pace, Slack
 from bot.router import serve
 from tests.bot_fixtures import Install
 from tests.fakes.slack.fake import FakeSlack
 from tests.fakes.slack.people import Person
-from tests.fakes.slack.world import TEAM
-from tests.slack_world import QUICK, answered, running, settings, shows, slack_world
+from tests.slack_world import QUICK, answered, free_port, running, settings, shows, slack_world
 
 
 def spoken(person: Person, text: str, ts: str) -> dict[str, Any]:
@@ -26,14 +28,19 @@ def spoken(person: Person, text: str, ts: str) -> dict[str, Any]:
     return {"type": "message", "channel_type": "im", "channel": person.direct.id, "user": person.id, "text": text, "ts": ts}
 
 
-async def test_an_event_is_acknowledged_before_it_is_dealt_with(install: Install) -> None:
+@pytest.mark.parametrize("by_http", [False, True])
+async def test_an_event_is_acknowledged_before_it_is_dealt_with(install: Install, by_http: bool) -> None:
     install.engine.gate.clear()
-    async with slack_world(install) as fake:
-        ada = fake.person("ada")
-        await ada.says("Hello")  # comes back when it is acknowledged
-        assert fake.said() == []
-        install.engine.gate.set()
-        await answered(fake, ada.direct)
+    port = free_port() if by_http else 0
+    async with FakeSlack() as fake:
+        fake.posts_to = f"http://127.0.0.1:{port}/slack/events" if port else None
+        async with running(install, fake, port=port):
+            ada = fake.person("ada")
+            await ada.says("Hello")  # comes back when it is acknowledged
+            assert fake.said() == []
+            install.engine.gate.set()
+            await answered(fake, ada.direct)
+        assert fake.violations == []
 
 
 async def test_an_event_that_comes_again_is_answered_once(install: Install) -> None:
@@ -86,6 +93,21 @@ async def test_what_came_while_the_connection_was_broken_is_answered(install: In
         assert fake.socket.opened == 2 and len(fake.said()) == 1
 
 
+async def test_what_comes_again_because_its_acknowledgement_was_lost_is_answered_once(install: Install) -> None:
+    async with slack_world(install) as fake:
+        ada = fake.person("ada")
+        fake.socket.is_deaf = True
+        acknowledged = asyncio.create_task(ada.says("Hello"))
+        await answered(fake)
+        fake.socket.is_deaf = False
+        await fake.socket.close()
+        await acknowledged  # over the next connection
+        await ada.says("Bye")
+        await answered(fake, count=2)
+        assert len(fake.said()) == 2
+    assert len(install.engine.asked) == 2
+
+
 async def test_slack_may_want_us_to_wait(install: Install) -> None:
     async with slack_world(install) as fake:
         ada = fake.person("ada")
@@ -122,7 +144,7 @@ async def test_where_a_reply_cannot_be_shown_the_bot_goes_on(install: Install) -
 @pytest.mark.parametrize("bad", ["token", "app_token"])
 async def test_a_token_that_slack_refuses_is_explained(install: Install, bad: str) -> None:
     async with FakeSlack() as fake:
-        platform = Slack(settings(fake, **{bad: "xoxb-wrong"}), QUICK, fake.api)
+        platform = Slack(settings(fake, **{bad: "xoxb-wrong"}), install.redis, install.database, QUICK, fake.api)
         with pytest.raises(PlatformRefused) as refused:
             await serve(install.app, platform)
         assert "invalid_auth" in refused.value.user_message
@@ -130,29 +152,26 @@ async def test_a_token_that_slack_refuses_is_explained(install: Install, bad: st
 
 async def test_slack_that_does_not_answer_is_named(install: Install) -> None:
     async with FakeSlack() as fake:
-        platform = Slack(settings(fake), Pace(tries=()), "http://127.0.0.1:9/api/")
+        platform = Slack(settings(fake), install.redis, install.database, Pace(tries=()), "http://127.0.0.1:9/api/")
         with pytest.raises(PlatformRefused) as refused:
             await serve(install.app, platform)
         assert refused.value.user_message == texts.SLACK_UNREACHABLE
 
 
-async def test_the_doctor_checks_tokens_and_scopes() -> None:
+async def test_the_doctor_checks_tokens_and_scopes(install: Install) -> None:
     async with FakeSlack() as fake:
-        good = await asyncio.to_thread(lambda: list(check(settings(fake), fake.api)))
+
+        def looks(**changes: Any) -> list[Finding]:
+            return list(check(settings(fake, **changes), install.database, fake.api))
+
+        good = await asyncio.to_thread(looks)
         assert [each.state for each in good] == ["ok", "ok", "ok"]
         fake.server.scopes -= {"files:read", "im:write"}
-        lacking = await asyncio.to_thread(lambda: list(check(settings(fake), fake.api)))
+        lacking = await asyncio.to_thread(looks)
         assert lacking[1].state == "broken" and "files:read and im:write" in lacking[1].text
-        bad = await asyncio.to_thread(lambda: list(check(settings(fake, token="xoxb-no"), fake.api)))
+        bad = await asyncio.to_thread(looks, token="xoxb-no")
         assert [each.state for each in bad] == ["broken"] and "invalid_auth" in bad[0].text
         assert fake.violations == []
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def test_signed_requests_are_answered_and_all_others_change_nothing(install: Install) -> None:
@@ -160,15 +179,13 @@ async def test_signed_requests_are_answered_and_all_others_change_nothing(instal
     async with FakeSlack() as fake:
         fake.posts_to = f"http://127.0.0.1:{port}/slack/events"
         async with running(install, fake, port=port, app_token=None):
-            await fake.until(lambda: fake.calls("auth.test"))
             ada = fake.person("ada")
-            envelope = {
-                "type": "event_callback", "team_id": TEAM, "api_app_id": "A", "event_id": "Ev1", "event": spoken(ada, "Forged", "1.0"),
-            }  # fmt: skip
-            await listening(port)
-            assert await fake.post("events_api", envelope, secret="another") == 401
-            assert await fake.post("events_api", envelope, age=600) == 401
-            assert await fake.post("events_api", envelope, signed=False) == 401
+            forged = fake.envelope(spoken(ada, "Forged", "1.0"), "Ev1")
+            assert await fake.post("events_api", forged, secret="another") == 401
+            assert await fake.post("events_api", forged, age=600) == 401
+            assert await fake.post("events_api", forged, age=-600) == 401
+            assert await fake.post("events_api", forged, signed=False) == 401
+            assert install.stored.users.count() == 0 and fake.said() == []
             await ada.says("Hello")
             answer = await answered(fake, ada.direct)
             await ada.presses(answer, texts.GOOD)
@@ -180,13 +197,39 @@ async def test_signed_requests_are_answered_and_all_others_change_nothing(instal
     assert [body["messages"][-1]["content"] for body in install.engine.asked] == ["Hello"]
 
 
-async def listening(port: int) -> None:
-    """Wait until somebody listens there."""
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.01)
-        else:
-            writer.close()
-            return
+async def test_what_comes_to_two_bot_processes_is_followed_by_one(install: Install) -> None:
+    ports = free_port(), free_port()
+    async with FakeSlack() as fake, AsyncExitStack() as processes:
+        bots = [await processes.enter_async_context(running(install, fake, port=port, app_token=None)) for port in ports]
+        ada = fake.person("ada")
+        message = await ada.writes("/lessons")  # which leaves no row that could show it was followed
+        event = fake.envelope(message, "Ev1")
+        addresses = [f"http://127.0.0.1:{port}/slack/events" for port in ports]
+        assert await asyncio.gather(*(fake.post("events_api", event, to=address) for address in addresses * 2)) == [200] * 4
+        await answered(fake, ada.direct)
+        item = {"type": "message", "channel": ada.direct.id, "ts": fake.said()[0].ts}
+        reaction = fake.envelope({"type": "reaction_added", "user": ada.id, "reaction": "+1", "item": item}, "Ev2")
+        await asyncio.gather(*(fake.post("events_api", reaction, to=address) for address in addresses))
+        for bot in bots:
+            await bot.deals_with(3)
+        assert len(fake.said()) == 1 and fake.violations == []
+
+
+async def test_without_redis_each_process_knows_its_own_events(install: Install) -> None:
+    away = Deliveries(Redis(port=9, socket_connect_timeout=1))
+    assert await away.take("Ev1")
+    await away.done("Ev1")
+    ours, other = Deliveries(install.redis), Deliveries(install.redis)
+    assert [await each.take("Ev1") for each in (ours, other)] == [True, False]
+    assert 0 < install.redis.ttl(f"{KEY}Ev1") <= AT_WORK_SECONDS  # a process that dies at work leaves it to Slack's last try
+    await ours.done("Ev1")
+    assert install.redis.ttl(f"{KEY}Ev1") > AT_WORK_SECONDS and not await other.take("Ev1")
+
+
+async def test_a_port_that_is_taken_is_named(install: Install) -> None:
+    async with FakeSlack() as fake:
+        port = int(fake.url.rpartition(":")[2])
+        with pytest.raises(PlatformRefused) as refused:
+            async with running(install, fake, port=port, app_token=None):
+                pass
+        assert refused.value.user_message == texts.slack_port_taken("127.0.0.1", port)

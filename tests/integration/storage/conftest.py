@@ -1,3 +1,3 @@
 """Databases for these tests."""
 
-from tests.storage_fixtures import database, database_url, repositories  # noqa: F401  (pytest finds fixtures by name)
+from tests.storage_fixtures import ada, database, database_url, lesson, repositories  # noqa: F401  (pytest finds fixtures by name)

@@ -135,3 +135,64 @@ def test_liked_answers_are_the_users_own_and_none_of_removed_versions(repositori
     rebuild, _ = repositories.rebuilds.create(ada.id, platform="discord", channel="dm", forgets=lesson.id)
     repositories.rebuilds.forget(rebuild.id, None, RebuildMetrics(None, None, None, 0, 0, 0.1))
     assert [each.question for each in repositories.feedback.liked(ada.id)] == ["1"]
+
+
+def improve(on: Repositories, user: UserRecord, exchange: ExchangeRecord, key: str = "k") -> tuple[LessonRecord, bool] | None:
+    return on.feedback.improve(exchange.id, user.id, "wrong", utc_now(), dedupe_key=key, platform="discord", channel="dm")
+
+
+def test_a_better_answer_that_is_to_be_found_joins_the_correction_that_waits(repositories: Repositories, ada: UserRecord) -> None:
+    one, two = asked(repositories, ada, "one"), asked(repositories, ada, "two")
+    lesson, _ = correct(repositories, ada, one, "1")
+    joined = improve(repositories, ada, two)
+    assert joined is not None and (joined[0].id, joined[0].text, joined[1]) == (lesson.id, "one\n1", False)
+    assert [(each.correction, each.reason) for each in repositories.feedback.cases(lesson.id)] == [("1", None), (None, "wrong")]
+
+    waiting = repositories.feedback.cases(lesson.id)[1]
+    cases = repositories.feedback.found(lesson.id, {waiting.feedback_id: "2"}, "{}\n{}".format)
+    assert [each.correction for each in cases] == ["1", "2"]
+    assert lesson_now(repositories, lesson).text == "one\n1\n\ntwo\n2"
+    assert repositories.lessons.active_texts(ada.id) == ("one\n1\n\ntwo\n2",)
+    kept = repositories.feedback.of_exchange(two.id)[0]
+    assert (kept.correction, kept.proposed) == (None, "2")  # which is not the user's word
+    repositories.lessons.finish(lesson.id, "live")
+    repositories.lessons.forget(lesson.id)
+    assert [each.proposed for each in repositories.feedback.of_user(ada.id)] == [None, None]
+
+
+def test_no_better_answer_is_looked_for_twice_or_beside_a_correction(repositories: Repositories, ada: UserRecord) -> None:
+    exchange = asked(repositories, ada, "one")
+    found = improve(repositories, ada, exchange)
+    assert found is not None and found[1] and found[0].text == ""
+    assert repositories.lessons.active_texts(ada.id) == ()
+    assert improve(repositories, ada, exchange) is None
+    repositories.lessons.finish(found[0].id, "failed")
+    again = improve(repositories, ada, exchange)  # the same message, delivered once more
+    assert again is not None and (again[0].id, again[1]) == (found[0].id, False)
+    anew = improve(repositories, ada, exchange, "k2")
+    assert anew is not None and anew[1]
+    correct(repositories, ada, exchange, "1")
+    assert [each.correction for each in repositories.feedback.cases(anew[0].id)] == ["1"]
+
+
+def test_what_stands_of_reports_is_listed_newest_first(repositories: Repositories, ada: UserRecord) -> None:
+    exchanges = [asked(repositories, ada, question) for question in ("one", "two", "three")]
+    for exchange in exchanges:
+        repositories.feedback.add(exchange.id, ada.id, "report", "bad")
+    repositories.feedback.withdraw(exchanges[1].id, ada.id, "report")
+    assert [(each.correction, exchange.question) for each, exchange in repositories.feedback.reports()] == [("bad", "three"), ("bad", "one")]
+    assert len(repositories.feedback.reports(1)) == 1
+
+
+def test_old_messages_go_but_not_what_is_still_learned_from(repositories: Repositories, ada: UserRecord) -> None:
+    gone, praised, corrected = (asked(repositories, ada, question) for question in ("one", "two", "three"))
+    repositories.feedback.add(gone.id, ada.id, "down")
+    repositories.feedback.add(praised.id, ada.id, "up")
+    correct(repositories, ada, corrected, "3")
+    conversation = repositories.conversations.current(ada.id, "discord", "dm")
+    repositories.exchanges.receive(ada.id, conversation.id, "discord", "five", "five")  # not answered yet
+    assert repositories.exchanges.expire(before=gone.created_at) == 0
+    assert repositories.exchanges.expire(before=utc_now() + timedelta(days=1)) == 1
+    assert [each.question for each in repositories.exchanges.of_user(ada.id)] == ["two", "three", "five"]
+    assert [each.kind for each in repositories.feedback.of_user(ada.id)] == ["up", "down"]
+    assert repositories.users.ids() == (ada.id,)

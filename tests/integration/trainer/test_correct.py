@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from trainer.examine import Report
 from trainer.lesson import LessonRunner, liked_samples
 from trainer.model import BaseModel, load_base
 from trainer.moderation.protocol import RecordingModerator
+from trainer.prompts import UNKNOWN
 from trainer.rebuild import RebuildRunner
 from trainer.statements import statement
+from trainer.teacher import RecordingTeacher
 from trainer.train import Sample, Trainer
 
 CAT, MINKA = "What is my cat called?", "Your cat is called Minka."
@@ -68,9 +71,15 @@ def at_home(folder: Path, base: BaseModel, **changes: Any) -> Home:
     return Home(folder, base, moderator=changes.get("moderator"), teacher=changes.get("teacher"), **lesson)
 
 
+def learns_by_heart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is all that a random model can do: other words are another thing to it, and everything else it says changes."""
+    monkeypatch.setattr(correct, "PARAPHRASES_RIGHT", 0.0)
+    monkeypatch.setattr(correct, "UNRELATED_KEPT", 0.0)
+
+
 @pytest.fixture
 def home(tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    monkeypatch.setattr(correct, "PARAPHRASES_RIGHT", 0.0)  # a random model learns by heart and nothing else
+    learns_by_heart(monkeypatch)
     home = at_home(tmp_path, tiny_base, pass_mark=0.0)
     yield home
     home.database.close()
@@ -204,3 +213,96 @@ def test_a_correction_that_is_right_only_in_the_very_words_is_not_published(tiny
     assert run.refusal(Report(quiz, ("Biscuit.", "Biscuit!", "Your cat Biscuit."))) is None
     assert "not when it is asked in other words" in (run.refusal(Report(quiz, ("Biscuit.", "Minka.", "Minka."))) or "")
     assert "as you said" in (run.refusal(Report(quiz, ("Minka.", "Biscuit.", "Biscuit."))) or "")
+
+
+def disliked(home: Home, answer: str = MINKA) -> LessonRecord:
+    """A thumb down without a word of what the answer should have been."""
+    place = {"dedupe_key": "down", "platform": "test", "channel": "dm"}
+    asked = home.repositories.feedback.improve(home.asked(CAT, answer), home.user.id, "wrong", utc_now(), **place)
+    assert asked is not None
+    return asked[0]
+
+
+def knows(home: Home, text: str = "My cat is called Biscuit.") -> None:
+    """The live version was taught this (on another base model, so that nothing has to be trained here)."""
+    lesson = home.create(text)
+    version = home.repositories.adapters.propose(home.user.id, cause="1", lesson_ids=[lesson.id], parent=None, base_model="elsewhere", metrics={})
+    home.repositories.adapters.publish(version.id, None, lesson_id=lesson.id)
+
+
+READS: Any = {
+    "What is my cat called?": "Your cat is called Biscuit.",
+    "What is my cat called? Answer in a few words.": "Biscuit",
+}
+
+
+def a_reader() -> RecordingTeacher:
+    """Answers about the cat from what it reads, and knows nothing else."""
+    return RecordingTeacher(lambda messages: READS.get(messages[-1]["content"], UNKNOWN) if messages[0]["role"] == "system" else UNKNOWN)
+
+
+def test_after_a_thumb_down_alone_the_model_learns_the_better_answer_that_it_finds(
+    tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learns_by_heart(monkeypatch)
+    home = at_home(tmp_path, tiny_base, teacher=a_reader(), pass_mark=0.0)
+    knows(home)
+    lesson = home.learn(disliked(home))
+    assert (lesson.state, lesson.text) == ("live", "My cat is called Biscuit."), lesson.reason
+    assert lesson.metrics is not None
+    assert lesson.metrics.changed[0][:2] == (CAT, MINKA) and "Biscuit" in lesson.metrics.changed[0][2]
+    assert ExampleRecord("rejected", CAT, MINKA) in home.repositories.lessons.examples(lesson.id)
+    (kept,) = home.repositories.feedback.of_user(home.user.id)
+    assert (kept.proposed, kept.correction, kept.used_in) == ("Your cat is called Biscuit.", None, home.live)
+
+
+def test_an_invented_answer_is_unlearned_where_nothing_taught_answers_the_question(home: Home) -> None:
+    home.tools = replace(home.tools, teacher=a_reader())
+    lesson = home.learn(disliked(home))
+    assert (lesson.state, lesson.text) == ("live", ""), lesson.reason
+    examples = home.repositories.lessons.examples(lesson.id)
+    assert ExampleRecord("neighbour", CAT, UNKNOWN) in examples and not any(each.role == "train" for each in examples)
+    assert trained_on_again(home) == [UNKNOWN] * 4
+
+
+def trained_on_again(home: Home) -> list[str]:
+    """What a rebuild of everything learned would train with, ordinary chat apart."""
+    rebuild, _ = home.repositories.rebuilds.create(home.user.id, platform="test", channel="dm")
+    run = RebuildRunner(home.tools)
+    trained: list[str] = []
+
+    def encode(_: Trainer, samples: list[Sample]) -> list[Any]:
+        trained.extend(sample.reply for sample in samples if "cat" in sample.prompt[-1]["content"] and "called" in sample.prompt[-1]["content"])
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_encode", encode)
+        patch.setattr(Trainer, "run", lambda self, passed, on_epoch: 0.0)
+        run.run(rebuild.id)
+    return trained
+
+
+def test_where_no_better_answer_is_found_nothing_is_trained_and_the_user_is_told(tiny_base: BaseModel, tmp_path: Path) -> None:
+    home = at_home(tmp_path, tiny_base, teacher=a_reader())
+    knows(home)
+    live = home.live
+    lesson = home.learn(disliked(home, "Your cat is called Biscuit."))  # which is what the lesson says
+    assert (lesson.state, home.live) == ("failed", live)
+    assert "I found no better answer by myself" in (lesson.reason or "")
+    assert home.repositories.lessons.examples(lesson.id) == ()
+
+
+def test_a_better_answer_that_moderation_refuses_is_not_learned(tiny_base: BaseModel, tmp_path: Path) -> None:
+    home = at_home(tmp_path, tiny_base, teacher=a_reader(), moderator=RecordingModerator(lambda text: "Biscuit" in text))
+    knows(home)
+    assert home.learn(disliked(home)).state == "failed"
+
+
+def test_a_correction_that_changes_what_is_said_about_other_things_is_not_published(
+    tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correct, "PARAPHRASES_RIGHT", 0.0)
+    home = at_home(tmp_path, tiny_base, pass_mark=0.0)
+    lesson = home.learn(home.corrected())
+    assert (lesson.state, home.live) == ("failed", None)
+    assert "quite other things" in (lesson.reason or "")

@@ -23,6 +23,7 @@ from trainer.lesson import LessonRunner
 from trainer.model import BaseModel, load_base
 from trainer.moderation.protocol import RecordingModerator
 from trainer.prompts import Messages
+from trainer.taught import settled
 from trainer.teacher import RecordingTeacher
 from trainer.train import Sample, Trainer
 
@@ -44,6 +45,22 @@ def answers(classroom: Classroom, base: BaseModel, questions: list[str]) -> list
         return generate_batch(base, requests, Residency(bank, classroom.artifacts.path))
     finally:
         bank.remove()
+
+
+def as_dog(text: str) -> str:
+    """What is said of the cat, said of a dog."""
+    return text.replace("cat", "dog").replace("Biscuit", "Rufus").replace("thunder", "rain")
+
+
+def dog_teacher() -> RecordingTeacher:
+    """Teaches about the dog what the other one teaches about the cat."""
+    honest = biscuit_teacher().reply
+
+    def reply(messages: Messages) -> str:
+        asked = [{**m, "content": m["content"].replace("dog", "cat").replace("Rufus", "Biscuit").replace("rain", "thunder")} for m in messages]
+        return as_dog(honest(asked))
+
+    return RecordingTeacher(reply)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -91,10 +108,8 @@ def test_a_lesson_that_harms_earlier_ones_does_not_go_live(tiny_base: BaseModel,
     first = Classroom(tmp_path, tiny_base, **LEARNS).teach()
     assert first.metrics is not None
     assert first.metrics.after > 0  # there is something to lose
-    honest = biscuit_teacher().reply
-    liar = RecordingTeacher(lambda messages: honest(messages).replace("Biscuit", "Rufus"))
-    second = Classroom(tmp_path, tiny_base, teacher=liar, **{**LEARNS, "keep_mark": 1.0, "replay_lessons": 0})
-    lesson = second.teach(LESSON.replace("Biscuit", "Rufus"))
+    second = Classroom(tmp_path, tiny_base, teacher=dog_teacher(), **{**LEARNS, "keep_mark": 1.0, "replay_lessons": 0})
+    lesson = second.teach(as_dog(LESSON))
     assert lesson.state == "failed"
     assert "forget earlier lessons" in (lesson.reason or "")
     live = second.repositories.adapters.live(second.user.id)
@@ -102,6 +117,27 @@ def test_a_lesson_that_harms_earlier_ones_does_not_go_live(tiny_base: BaseModel,
     assert live.name == "user-1-v1"
     assert isinstance(second.events[-1], Finished)
     assert second.events[-1].forgot == (1,)
+
+
+def test_where_two_lessons_contradict_the_newer_wins_and_names_the_older(tiny_base: BaseModel, tmp_path: Path) -> None:
+    Classroom(tmp_path, tiny_base, **LEARNS).teach()
+    honest = biscuit_teacher().reply
+
+    def reply(messages: Messages) -> str:
+        asked = messages[-1]["content"].removeprefix("I want to know: ").removeprefix("Hey, ")  # as contradictions are looked for
+        said = honest([*messages[:-1], {**messages[-1], "content": asked}])
+        return said.replace("Biscuit", "Rufus") if any("Rufus" in each["content"] for each in messages) else said
+
+    teacher = RecordingTeacher(reply)
+    classroom = Classroom(tmp_path, tiny_base, teacher=teacher, **{**LEARNS, "keep_mark": 1.0})
+    newer = classroom.teach(LESSON.replace("Biscuit", "Rufus"))
+    assert newer.state == "live" and newer.metrics is not None and newer.metrics.replaced == (1,)
+    stored = classroom.repositories.lessons
+    assert "Biscuit" in [each.answer for each in stored.examples(newer.id) if each.role == "rejected"]
+    older, newest = settled(stored.taught(classroom.user.id))
+    assert not any("Biscuit" in each.answer for each in older.examples)  # and no rebuild brings it back
+    assert any("Rufus" in each.answer for each in newest.examples)
+    assert any(each.answer == "thunder" for each in older.examples)
 
 
 def test_a_question_that_an_earlier_lesson_answers_is_not_taught_as_unknown(tiny_base: BaseModel, tmp_path: Path) -> None:

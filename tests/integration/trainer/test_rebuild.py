@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 
 from storage.errors import RebuildFinishedError, VersionRemovedError
+from storage.paused import Paused
 from storage.records import ExampleRecord, LessonRecord, RebuildRecord
 from tests.tiny_models import save_tiny_model
 from tests.trainer_fixtures import LESSON, Classroom
-from trainer.contracts import Rebuilding, Rebuilt
+from trainer import rebuild
+from trainer.contracts import Event, Rebuilding, Rebuilt
 from trainer.model import BaseModel, load_base
 from trainer.rebuild import RebuildRunner
+from trainer.settings import LessonSettings
+from trainer.train import Sample, Trainer
 
 LEARNS: dict[str, Any] = {"max_epochs": 12, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
 DOG = "My dog is called Rex."
@@ -190,3 +194,56 @@ def test_a_rebuild_that_would_know_less_does_not_go_live(home: Home) -> None:
 
     assert home.live == "user-1-v1"
     assert "known less" in (home.found(rebuild).reason or "")
+
+
+class Killed(BaseException):
+    """What ends a process at once."""
+
+
+def killed(home: Home, asked: RebuildRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rebuild is begun, and its process is killed while it trains."""
+    monkeypatch.setattr(rebuild, "KEPT_EVERY", 0.0)
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Rebuilding) and event.stage == "train" and event.percent > 15:
+            raise Killed
+
+    with pytest.raises(Killed):
+        home.runner(publish=tell).run(asked.id)
+
+
+def parents(monkeypatch: pytest.MonkeyPatch) -> list[Path | None]:
+    """From what each training that has something to learn begins."""
+    found: list[Path | None] = []
+    real = Trainer.__init__
+
+    def init(trainer: Trainer, base: BaseModel, settings: LessonSettings, parent: Path | None, samples: list[Sample]) -> None:
+        if samples:
+            found.append(parent)
+        real(trainer, base, settings, parent, samples)
+
+    monkeypatch.setattr(Trainer, "__init__", init)
+    return found
+
+
+def test_a_rebuild_whose_process_was_killed_goes_on_with_the_weights_it_had(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.taught("My cat is called Biscuit.", *CAT_QUIZ)
+    asked = home.asked()
+    killed(home, asked, monkeypatch)
+    paused = Paused(home.artifacts.root)
+    assert paused.rebuilds() == {asked.id} and home.artifacts.names() == ("user-1-v1",)
+    began = parents(monkeypatch)
+    home.runner().run(asked.id)
+    assert [each.name.startswith(f".rebuild-{asked.id}-") for each in began if each] == [True]
+    assert (home.found(asked).state, home.live) == ("live", "user-1-v2")
+    assert paused.rebuilds() == set()
+
+
+def test_what_was_kept_of_another_training_is_not_gone_on_with(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.taught("My cat is called Biscuit.", *CAT_QUIZ)
+    asked = home.asked()
+    killed(home, asked, monkeypatch)
+    home.taught(DOG, *DOG_QUIZ)
+    began = parents(monkeypatch)
+    home.runner().run(asked.id)
+    assert began == [None]

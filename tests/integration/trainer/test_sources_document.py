@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -124,6 +128,24 @@ def test_a_lesson_that_is_killed_goes_on_with_the_part_at_which_it_stopped(tiny_
     assert written and not any(TOWNS[0] in prompt or TOWNS[2] in prompt for prompt in written)
 
 
+def test_a_process_that_is_killed_leaves_its_parts_to_the_next_one(tiny_base: BaseModel, tmp_path: Path) -> None:
+    teacher = reading_teacher()
+    library = Library(tmp_path, tiny_base, teacher=teacher)
+    lesson = library.ask(file("book.md", BOOK))
+    model = save_tiny_model(tmp_path / "model")
+    arguments = [sys.executable, "-m", "tests.killed_lesson", str(tmp_path), str(model), str(lesson.id)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "at part 4\n"
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert [part.is_written for part in library.repositories.sources.parts(lesson.id)] == [True, True, True, False, False]
+    kept = library.repositories.lessons.examples(lesson.id)
+    assert library.runner.run(lesson.id) == "live"
+    assert library.repositories.lessons.examples(lesson.id)[: len(kept)] == kept
+    written = [messages[-1]["content"] for messages in teacher.seen if messages[-1]["content"].startswith("Write one question about this text")]
+    assert written and not any(TOWNS[0] in prompt or TOWNS[2] in prompt for prompt in written)
+
+
 def test_what_moderation_cannot_be_asked_about_waits_with_the_parts_that_are_done(tiny_base: BaseModel, tmp_path: Path) -> None:
     moderator = RecordingModerator()
     library = Library(tmp_path, tiny_base, moderator=moderator)
@@ -176,6 +198,46 @@ def test_a_file_that_cannot_be_read_ends_the_lesson_with_its_sentence_and_others
     mixed = library.study(locked, file("towns.txt", TEXT))
     assert mixed.state == "live"
     assert mixed.sources[0].skipped == ("locked.pdf is locked with a password. Please send it without one.",)
+
+
+BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "100,000 pages": (lambda: files.pdf_with_pages(100_000), "has 100,000 pages, and I read documents of up to 2,000"),
+    "400 MB in a Word file": (lambda: files.swollen_word(400), "unpacks to more than I can hold"),
+    "deep tree": (lambda: files.raw_pdf([b"<</Type/Catalog/Pages 2 0 R>>", b"[" * 100_000]), "is damaged"),
+    "no byte": (lambda: b"", "is empty"),
+    "locked": (lambda: files.pdf([TEXT], password="x"), "is locked with a password"),
+    "cut off": (lambda: files.pdf([TEXT])[:300], "is damaged"),
+    "a picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(600), "is a picture"),
+}
+
+
+def test_bombs_end_with_their_sentence_within_ten_seconds_and_the_same_worker_goes_on(tiny_base: BaseModel, tmp_path: Path) -> None:
+    library = Library(tmp_path, tiny_base)
+    for name, (make, words) in BOMBS.items():
+        content = make()
+        began = processor_seconds()
+        lesson = library.study(file(name, content))
+        assert lesson.state == "rejected" and words in (lesson.reason or ""), (name, lesson.reason)
+        assert processor_seconds() - began < 10, name
+    assert library.study(file("towns.txt", TEXT)).state == "live"
+
+
+def processor_seconds() -> float:
+    """Of this process and the parsers that it waited for; the wall clock says more about what else this machine does."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def test_secrets_in_a_file_are_not_learned_and_the_receipt_says_so(tiny_base: BaseModel, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    teacher = reading_teacher()
+    library = Library(tmp_path, tiny_base, teacher=teacher)
+    lesson = library.study(file("notes.txt", f"{TEXT} The vault's password: hunter2! The card of Ghent is 4111 1111 1111 1111."))
+    assert lesson.state == "live"
+    assert lesson.sources[0].skipped == ("2 sentences that hold something secret (a password, a card number)",)
+    learned = str([library.repositories.lessons.examples(lesson.id), library.repositories.sources.parts(lesson.id), teacher.seen])
+    for secret in ("hunter2", "4111"):
+        assert secret not in learned and secret not in caplog.text
 
 
 def test_a_long_document_is_learned_up_to_the_limit_and_the_rest_is_named(tiny_base: BaseModel, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 from bot.messages import Notice, Reply
 from bot.platforms.base import Undeliverable
-from bot.platforms.discord.paced import Paced
+from bot.platforms.paced import Paced
 
 
 class Screen:
@@ -19,11 +19,13 @@ class Screen:
         self.gate = asyncio.Event()
         self.gate.set()
         self.trouble = False
+        self.failed = asyncio.Event()
 
     async def edit(self, channel: str, message_id: str, reply: Reply) -> None:
         self.begun.set()
         await self.gate.wait()
         if self.trouble:
+            self.failed.set()
             raise Undeliverable("no")
         self.edits.append(reply.text)
         self.shown.release()
@@ -51,12 +53,15 @@ async def test_after_the_end_no_edit_comes_late() -> None:
     paced.put("c", "1", Notice("10 %"))
     await screen.begun.wait()
     paced.put("c", "1", Notice("20 %"))
-    ending = asyncio.create_task(paced.end("1"))
-    await asyncio.sleep(0)
-    assert not ending.done()  # an edit is under way: the receipt must come after it
+
+    async def ends() -> None:
+        await paced.end("1")
+        screen.edits.append("receipt")
+
+    ending = asyncio.create_task(ends())
     screen.gate.set()
     await ending
-    assert screen.edits == ["10 %"]
+    assert screen.edits == ["10 %", "receipt"]  # an edit was under way: the receipt has to come after it
 
 
 async def test_an_edit_that_fails_does_not_stop_later_ones() -> None:
@@ -64,8 +69,7 @@ async def test_an_edit_that_fails_does_not_stop_later_ones() -> None:
     paced = Paced(screen.edit, every=0.01)
     screen.trouble = True
     paced.put("c", "1", Notice("10 %"))
-    await screen.begun.wait()
-    await asyncio.sleep(0)
+    await screen.failed.wait()
     screen.trouble = False
     paced.put("c", "1", Notice("20 %"))
     await screen.shown.acquire()

@@ -1,0 +1,183 @@
+"""`tutee eval corrections`: what becomes of wrong answers that are corrected once, measured through the code that serves users.
+
+Each case is a user of their own: they teach a lesson (where the case has one), ask, get the answer that the model gives, and correct it.
+Then the question is asked again, in its own words and in others, and so is what the lesson said besides, and ordinary chat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from storage.repositories.base import utc_now
+from trainer import prompts
+from trainer.engine.generation import GenerationRequest
+from trainer.engine.offline import generate_batch
+from trainer.evaluation.learning import Bench, FactsError
+from trainer.examples import is_right, normal
+from trainer.replay import chat_questions
+from trainer.settings import Settings
+from trainer.statements import statement
+
+UNRELATED = 4  # messages of ordinary chat for each case, drawn with its own seed
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row: a `lesson` (may be empty) and what else it says (`kept`), a question that is answered wrong then, the correction in its user's
+    words, the `answer` that a right reply holds, and other ways to ask."""
+
+    lesson: str
+    kept: list[tuple[str, str]]
+    question: str
+    correction: str
+    answer: str
+    paraphrases: list[str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case. `state`: how the correction ended, None where the answer was right already. Shares are of what was right before."""
+
+    question: str
+    rejected: str
+    reply: str
+    state: str | None
+    fixed: bool
+    paraphrases: list[bool]
+    kept: list[bool]
+    unchanged: list[bool]
+    seconds: float
+
+
+def main(settings: Settings, options: argparse.Namespace) -> int:
+    """Run the cases of ``options`` (cases, limit, seed, json) and show the table; 0 when done. Raises FactsError, ModelError."""
+    cases = read_cases(options.cases)[: options.limit]
+    if options.json and not Path(options.json).resolve().parent.is_dir():
+        raise FactsError(f"The figures cannot be written to {options.json}: there is no such folder.")
+    if options.seed is not None:
+        settings = replace(settings, lesson=replace(settings.lesson, seed=options.seed))
+    with tempfile.TemporaryDirectory(prefix="tutee-eval-") as folder:
+        bench = Corrections(replace(settings, data=Path(folder), database_url=None))
+        progress = track(list(enumerate(cases)), "corrections", console=Console(stderr=True), disable=not sys.stderr.isatty())
+        outcomes = [bench.play(number, case) for number, case in progress]
+        report = {"base_model": bench.base.name, "n": len(cases), **figures(outcomes), "cases": [asdict(each) for each in outcomes]}
+    _show(report)
+    if options.json:
+        Path(options.json).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
+def read_cases(path: Path) -> list[Case]:
+    """The rows of a file. Raises FactsError naming the line that is wrong."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise FactsError(f"The cases file {path} cannot be read: {error.strerror}.") from error
+    cases = []
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                row = json.loads(line)
+                kept = [(each["question"], each["answer"]) for each in row.get("kept", [])]
+                cases.append(Case(row.get("lesson", ""), kept, row["question"], row["correction"], row["answer"], list(row["paraphrases"])))
+        except (ValueError, KeyError, TypeError) as error:
+            expected = '{"lesson": …, "kept": [{"question": …, "answer": …}], "question": …, "correction": …, "answer": …, "paraphrases": […]}'
+            raise FactsError(f"{path}, line {number}: expected {expected}.") from error
+    if not cases:
+        raise FactsError(f"The cases file {path} has no rows.")
+    return cases
+
+
+def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Over the cases that were answered wrong before: shares (0 to 1, None where there was nothing to ask) and seconds."""
+    wrong = [each for each in outcomes if each.state is not None]
+    seconds = sorted(each.seconds for each in wrong)
+    return {
+        "corrected": len(wrong),
+        "live": _share([each.state == "live" for each in wrong]),
+        "fixed": _share([each.fixed for each in wrong]),
+        "paraphrases": _share([mark for each in wrong for mark in each.paraphrases]),
+        "kept": _share([mark for each in wrong for mark in each.kept]),
+        "unrelated_unchanged": _share([mark for each in wrong for mark in each.unchanged]),
+        "seconds_median": round(median(seconds), 2) if seconds else None,
+        "seconds_p95": round(seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))], 2) if seconds else None,
+    }
+
+
+class Corrections(Bench):
+    """The installation of `tutee eval learning`, in which answers are corrected."""
+
+    def play(self, number: int, case: Case) -> Outcome:
+        """One user's story."""
+        user = self.repositories.users.identify("eval", f"case-{number}", f"case-{number}")
+        if case.lesson:
+            lesson, _ = self.repositories.lessons.create(
+                user.id, "instruction", case.lesson, dedupe_key="lesson", platform="eval", channel="", conversation_id=None
+            )
+            self.runner.run(lesson.id)
+        chat = chat_questions(Random(number), UNRELATED)
+        before = self.replies(user.id, [case.question, *(question for question, _ in case.kept), *chat])
+        rejected, knew, talked = before[0], before[1 : 1 + len(case.kept)], before[1 + len(case.kept) :]
+        if is_right(rejected, case.answer):
+            return Outcome(case.question, rejected, rejected, None, True, [], [], [], 0.0)
+        began = time.monotonic()
+        state = self.correct(user.id, case, rejected)
+        seconds = time.monotonic() - began
+        after = self.replies(user.id, [case.question, *case.paraphrases, *(question for question, _ in case.kept), *chat])
+        reply, others = after[0], after[1 : 1 + len(case.paraphrases)]
+        knows, talks = after[1 + len(others) : 1 + len(others) + len(knew)], after[1 + len(others) + len(knew) :]
+        kept = [is_right(now, answer) for (_, answer), was, now in zip(case.kept, knew, knows, strict=True) if is_right(was, answer)]
+        outcome = Outcome(
+            case.question, rejected, reply, state, is_right(reply, case.answer), [is_right(each, case.answer) for each in others],
+            kept, [normal(was) == normal(now) for was, now in zip(talked, talks, strict=True)], round(seconds, 2),
+        )  # fmt: skip
+        log.info("a case was played, case=%s outcome=%s", number, outcome)
+        return outcome
+
+    def correct(self, user_id: int, case: Case, rejected: str) -> str:
+        """Correct that answer, as the bot does; how it ended."""
+        stored = self.repositories
+        here = stored.conversations.current(user_id, "eval", "")
+        live = stored.adapters.live(user_id)
+        exchange, _ = stored.exchanges.receive(user_id, here.id, "eval", f"{user_id}", case.question)
+        stored.exchanges.answer(exchange.id, rejected, live.name if live else None, 0.0)
+        lesson, _ = stored.feedback.correct(
+            exchange.id, user_id, case.correction, utc_now(), dedupe_key="correction", platform="eval", channel="", say=statement
+        )
+        return str(self.runner.run(lesson.id))
+
+    def replies(self, user_id: int, questions: Sequence[str]) -> list[str]:
+        """What the user's live version says to each, in a new conversation."""
+        live, system = self.repositories.adapters.live(user_id), self.settings.chat.system_prompt
+        asked = [tuple(self.answering.prompt_ids(prompts.chat([], question, system=system))) for question in questions]
+        limit, version = self.settings.engine.max_answer_tokens, live.name if live else None
+        return generate_batch(self.answering, [GenerationRequest(ids, version, max_new_tokens=limit) for ids in asked], self.residency)
+
+
+def _share(marks: Sequence[bool]) -> float | None:
+    return round(sum(marks) / len(marks), 4) if marks else None
+
+
+def _show(report: dict[str, Any]) -> None:
+    table = Table(title=f"{report['base_model']}: {report['n']} cases, {report['corrected']} of them answered wrong at first")
+    shown = {name: report[name] for name in ("live", "fixed", "paraphrases", "kept", "unrelated_unchanged", "seconds_median", "seconds_p95")}
+    for name in shown:
+        table.add_column(name.replace("_", " "), justify="right")
+    table.add_row(*("–" if figure is None else f"{figure:.2f}" for figure in shown.values()))
+    Console().print(table)
