@@ -8,14 +8,10 @@ import select
 import subprocess
 import sys
 import termios
+import time
+from contextlib import suppress
 
-from tests.services import ROOT
-
-# Or Ctrl-C would reach nobody: neither without a terminal of its own, nor where whatever runs the tests ignores it.
-TAKE_TERMINAL = (
-    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
-)
+from tests.services import PATIENCE, ROOT
 
 
 class Person:
@@ -23,7 +19,8 @@ class Person:
 
     def __init__(self, arguments: list[str]) -> None:
         self._ours, theirs = pty.openpty()
-        command = [sys.executable, "-c", TAKE_TERMINAL, sys.executable, *arguments]
+        take_terminal = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
+        command = [sys.executable, "-c", take_terminal, sys.executable, *arguments]  # or Ctrl-C would reach nobody
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
         os.close(theirs)
         self.seen = ""
@@ -41,13 +38,25 @@ class Person:
         return termios.tcgetattr(self._ours)[:4]
 
     def ends(self) -> int:
-        """The exit code; everything that was shown is in `seen`."""
+        """The exit code, within `PATIENCE`; everything that was shown is in `seen`."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            while self._still_shows():
+                pass
+            with suppress(subprocess.TimeoutExpired):
+                return self.process.wait(0.1)
+            assert time.monotonic() < deadline, f"it did not end: {self.seen[-2000:]!r}"
+
+    def _still_shows(self) -> bool:
+        """Whether something came on the screen just now."""
+        if not select.select([self._ours], [], [], 0.1)[0]:
+            return False
         try:
-            while data := os.read(self._ours, 65_536):
-                self.seen += data.decode("utf-8", "replace")
+            data = os.read(self._ours, 65_536)
         except OSError:  # Linux: the other side has closed
-            pass
-        return self.process.wait(30)
+            return False
+        self.seen += data.decode("utf-8", "replace")
+        return bool(data)
 
     def leaves(self) -> None:
         """Nothing of them stays."""
