@@ -90,7 +90,8 @@ def without_contradicted(examples: Sequence[ExampleRecord], newer: Sequence[Exam
     # One question alone may be a clumsy one; two, or the user's own word, mean that the answer as such is old.
     is_sure = bool(disowned) or len(answered) >= 2
     kept = [example for example in examples if example not in old]
-    return _without_answers(kept, examples, old) if is_sure else kept
+    gone = {normal(other.answer) for other in rejected if any(_is_rejected(each, other, said_now) for each in disowned)}
+    return _without_answers(kept, examples, old, gone) if is_sure else kept
 
 
 def topic(question: str) -> Topic | None:
@@ -116,6 +117,8 @@ def _is_rejected(example: ExampleRecord, rejected: ExampleRecord, said_now: Sequ
     """Whether an example says what a correction has rejected, about the same thing."""
     if example.role not in ("train", "quiz") or says_unknown(example.answer):
         return False
+    if normal(example.question) == normal(rejected.question):
+        return contains(example.answer, rejected.answer) and not any(contains(answer, rejected.answer) for answer in said_now)
     shared = (_words(example.question) & _words(rejected.question)) - _ASKING - {"called", "named", "name", "have", "has"}
     says_it = normal(example.answer) == normal(rejected.answer) or (example.role == "quiz" and contains(rejected.answer, example.answer))
     return bool(shared) and says_it and not any(contains(answer, example.answer) for answer in said_now)
@@ -130,11 +133,14 @@ def _told(example: ExampleRecord) -> set[str]:
     return set(normal(switch_person(example.answer)).split()) - set(normal(switch_person(example.question)).split()) - _FILLERS
 
 
-def _without_answers(kept: Sequence[ExampleRecord], examples: Sequence[ExampleRecord], old: set[ExampleRecord]) -> list[ExampleRecord]:
-    """Those that are kept, less those whose reply has nothing to say but an answer that is old now."""
+def _without_answers(
+    kept: Sequence[ExampleRecord], examples: Sequence[ExampleRecord], old: set[ExampleRecord], rejected: set[str]
+) -> list[ExampleRecord]:
+    """Those that are kept, less those whose reply has nothing to say but an answer that is old now: one of ``old``, or ``rejected``."""
     asked = [example.question for example in old]  # "the deadline" is no answer of its own beside "When is the deadline?"
     known = {normal(e.answer) for e in examples if is_answerable_quiz(e) and not any(contains(switch_person(q), e.answer) for q in asked)}
     gone = {normal(example.answer) for example in old if example.role == "quiz"} or (known if len(known) == 1 else set())
+    gone |= {answer for answer in known if any(contains(answer, each) for each in rejected)}
 
     def says_only_that(example: ExampleRecord) -> bool:
         return any(contains(example.answer, answer) for answer in gone) and not any(contains(example.answer, other) for other in known - gone)

@@ -99,3 +99,12 @@ def test_questions_whose_words_do_not_tell_what_is_asked_have_no_topic() -> None
 def test_a_lesson_whose_text_cannot_be_read_again_is_distilled_from_what_was_written_of_it() -> None:
     gone = lesson(1, ExampleRecord("rewrite", "The cat is Miso.", "Miso is the cat."), text="")
     assert passages_of(gone) == ["The cat is Miso."]
+
+
+def test_an_old_answer_goes_with_the_question_that_rejects_it_however_else_the_lesson_asks_for_it() -> None:
+    said = "The rehearsal starts at 19:30 in the old fire station."
+    rejected = ExampleRecord("rejected", "When is our rehearsal?", "19:30")
+    now = train("When is our rehearsal?", "The rehearsal now starts at 18:00.")
+    asked = train("When is our rehearsal?", said)
+    old = lesson(1, asked, quiz("What time does it begin?", "at 19:30"), quiz("Where does the choir meet?", "the old fire station"))
+    assert questions(superseded(old, [now, rejected])) == ["Where does the choir meet?"]
