@@ -147,7 +147,7 @@ def receipt(lesson: LessonRecord, learned: Sequence[tuple[str, str]], refused: S
     elif learned and lesson.state == "live":
         lines.append("I can answer now, and could not before:")
         lines += [f"  {question} → {answer}" for question, answer in learned]
-    elif lesson.state == "live" and metrics is not None:
+    elif lesson.state == "live" and metrics is not None and not metrics.replaced:
         lines.append(NOTHING_NEW)
     lines += sources(lesson)
     now = "now" if lesson.state == "live" else "with this lesson"

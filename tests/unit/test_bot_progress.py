@@ -55,6 +55,7 @@ def test_a_lesson_that_taught_nothing_new_says_so() -> None:
     assert texts.NOTHING_NEW in receipt(lesson, Finished(70, 3)).text
     assert texts.NOTHING_NEW not in receipt(replace(lesson, metrics=replace(METRICS, learned=(("Who?", "Miso."),))), None).text
     assert texts.NOTHING_NEW not in receipt(replace(lesson, state="failed"), None).text
+    assert texts.NOTHING_NEW not in receipt(replace(lesson, metrics=replace(METRICS, replaced=(1,))), None).text
 
 
 def test_a_note_that_is_a_sentence_ends_with_one_mark() -> None:
