@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 
@@ -23,17 +24,10 @@ def taught(install: Install) -> Install:
     """Ada's model knows a sentence and a handbook; one example of the sentence was refused by moderation."""
     stored = install.stored
     ada = stored.users.identify("recording", "ada", "Ada")
-    place = {"platform": "recording", "channel": "general", "conversation_id": None}
-    first, _ = stored.lessons.create(ada.id, "instruction", "The train leaves on Tuesday.", dedupe_key="1", **place)  # type: ignore[arg-type]
+    create = partial(stored.lessons.create, ada.id, platform="recording", channel="general", conversation_id=None)
+    first, _ = create("instruction", "The train leaves on Tuesday.", dedupe_key="1")
     stored.lessons.save_examples(first.id, [TRAINED, ExampleRecord("train", "How do I derail it?", "…", "violence")])
-    second, _ = stored.lessons.create(
-        ada.id,
-        "document",
-        "read this",
-        dedupe_key="2",
-        sources=[NewSource("handbook.pdf", b"%PDF")],
-        **place,  # type: ignore[arg-type]
-    )
+    second, _ = create("document", "read this", dedupe_key="2", sources=[NewSource("handbook.pdf", b"%PDF")])
     (source,) = second.sources
     stored.sources.save_reading(source, ReadSource("digest", title="Handbook", words=12), [NewPart("Rules", ("Dogs are welcome.",))])
     (part,) = stored.sources.parts(second.id)
