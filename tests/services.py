@@ -83,7 +83,7 @@ class Installation:
 
     def let_lessons_end(self) -> None:
         """From now on, no lesson waits."""
-        self.redis.set("go", 1)
+        self.redis.rpush("go", 1)
 
     def close(self) -> None:
         for process in self._processes:

@@ -14,11 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from storage.models.base import Base
 
 
-class SlackBot(Base):
-    """The bot's token for a workspace; the newest row counts."""
-
-    __tablename__ = "slack_bots"
-    __table_args__ = (Index(None, "client_id", "team_id"), {"sqlite_autoincrement": True})
+class _OfBot:
+    """What both of the SDK's tables keep of the bot in a workspace."""
 
     client_id: Mapped[str]
     app_id: Mapped[str]
@@ -36,25 +33,20 @@ class SlackBot(Base):
     installed_at: Mapped[datetime] = mapped_column(DateTime)
 
 
-class SlackInstallation(Base):
+class SlackBot(_OfBot, Base):
+    """The bot's token for a workspace; the newest row counts."""
+
+    __tablename__ = "slack_bots"
+    __table_args__ = (Index(None, "client_id", "team_id"), {"sqlite_autoincrement": True})
+
+
+class SlackInstallation(_OfBot, Base):
     """Who installed the app in a workspace, and what they got for it."""
 
     __tablename__ = "slack_installations"
     __table_args__ = (Index(None, "client_id", "team_id"), {"sqlite_autoincrement": True})
 
-    client_id: Mapped[str]
-    app_id: Mapped[str]
-    enterprise_id: Mapped[str | None]
-    enterprise_name: Mapped[str | None]
     enterprise_url: Mapped[str | None]
-    team_id: Mapped[str | None]
-    team_name: Mapped[str | None]
-    bot_token: Mapped[str | None]
-    bot_id: Mapped[str | None]
-    bot_user_id: Mapped[str | None]
-    bot_scopes: Mapped[str | None]
-    bot_refresh_token: Mapped[str | None]
-    bot_token_expires_at: Mapped[datetime | None] = mapped_column(DateTime)
     user_id: Mapped[str]
     user_token: Mapped[str | None]
     user_scopes: Mapped[str | None]
@@ -64,9 +56,7 @@ class SlackInstallation(Base):
     incoming_webhook_channel: Mapped[str | None]
     incoming_webhook_channel_id: Mapped[str | None]
     incoming_webhook_configuration_url: Mapped[str | None]
-    is_enterprise_install: Mapped[bool]
     token_type: Mapped[str | None]
-    installed_at: Mapped[datetime] = mapped_column(DateTime)
 
 
 class SlackState(Base):

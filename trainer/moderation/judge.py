@@ -17,6 +17,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from trainer import prompts
 from trainer.errors import ModeratorUnavailableError
 from trainer.moderation.protocol import Verdict, in_pieces, worst
+from trainer.moderation.remote import asking
 
 Kind = Literal["judge", "guard"]
 
@@ -74,23 +75,11 @@ class JudgeModerator:
         raise ModeratorUnavailableError(_UNREADABLE, "an answer without safe or unsafe")
 
     def _ask(self, messages: list[ChatCompletionMessageParam], turn: int) -> str:
-        try:
+        with asking(unavailable=_UNAVAILABLE, refused=_REFUSED):
             answer = self._client.chat.completions.create(
                 model=self._model, messages=messages, max_tokens=ANSWER_TOKENS, temperature=0.0 if turn == 0 else 0.5, seed=turn
             )
             return answer.choices[0].message.content or ""
-        except (
-            openai.AuthenticationError,
-            openai.PermissionDeniedError,
-            openai.NotFoundError,
-            openai.BadRequestError,
-        ) as error:
-            raise ModeratorUnavailableError(_REFUSED, f"status {error.status_code}") from error
-        except openai.OpenAIError as error:
-            raise ModeratorUnavailableError(_UNAVAILABLE, type(error).__name__) from error
-        except (AttributeError, TypeError, ValueError, IndexError) as error:
-            # The package builds its answer unchecked, so a stranger's JSON (or a web page) shows only when it is read.
-            raise ModeratorUnavailableError(_UNAVAILABLE, f"unreadable answer: {type(error).__name__}") from error
 
 
 def verdict_of(answer: str) -> Verdict | None:

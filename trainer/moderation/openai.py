@@ -9,6 +9,7 @@ from openai.types import Moderation
 
 from trainer.errors import ModeratorUnavailableError
 from trainer.moderation.protocol import Verdict, in_pieces, worst
+from trainer.moderation.remote import asking
 
 MODEL = "omni-moderation-latest"
 
@@ -42,21 +43,9 @@ class OpenAIModerator:
         return [worst(verdicts) for verdicts in parts]
 
     def _ask(self, inputs: list[str]) -> list[Verdict]:
-        try:
+        with asking(unavailable=_UNAVAILABLE, refused=_REFUSED):
             answer = self._client.moderations.create(model=MODEL, input=inputs)
             verdicts = [_verdict(result) for result in answer.results]
-        except (
-            openai.AuthenticationError,
-            openai.PermissionDeniedError,
-            openai.NotFoundError,
-            openai.BadRequestError,
-        ) as error:
-            raise ModeratorUnavailableError(_REFUSED, f"status {error.status_code}") from error
-        except openai.OpenAIError as error:
-            raise ModeratorUnavailableError(_UNAVAILABLE, type(error).__name__) from error
-        except (AttributeError, TypeError, ValueError) as error:
-            # The package builds its answer unchecked, so a stranger's JSON (or a web page) shows only when it is read.
-            raise ModeratorUnavailableError(_UNAVAILABLE, f"unreadable answer: {type(error).__name__}") from error
         if len(verdicts) != len(inputs):
             raise ModeratorUnavailableError(_UNAVAILABLE, f"{len(verdicts)} results for {len(inputs)} inputs")
         return verdicts
