@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run `tutee` with these arguments (None: the process's own). Returns the exit code: 0 done, 1 not possible, 2 usage."""
     options = parser(COMMANDS).parse_args(arguments)
     _log_to_stderr(options)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
@@ -55,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
             message = f"Something unexpected went wrong ({type(error).__name__}, id {incident}). --log-level debug shows what."
         print(message, file=sys.stderr)  # noqa: T201  (the command's own output)
         return 1
+    finally:
+        for number, handler in before.items():  # of whoever called us
+            signal.signal(number, handler)
 
 
 def _up(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bot import cards, choices, commands, export, pictures, status, texts
+from bot import cards, choices, commands, export, texts
 from bot.app import App
 from bot.consent import Held
 from bot.conversation import Conversation
@@ -29,6 +29,7 @@ from bot.lessons import Teaching
 from bot.limits import Limits
 from bot.messages import Choice, Inbound, InboundMessage, Notice, Reaction, Trouble
 from bot.packs import Sharing
+from bot.pages import Pages
 from bot.platforms.base import ChatPlatform, Undeliverable
 from bot.provenance import Provenance
 from bot.rebuilds import Rebuilds
@@ -41,7 +42,6 @@ from trainer.sources.intent import Kind
 
 log = logging.getLogger(__name__)
 
-SHOWN_REPORTS = 20  # newest; the database has the rest
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -86,7 +86,7 @@ class Router:
         self._sharing = Sharing(app, self._teaching)
         self._limits = Limits(app, now)
         self._switch = Switch(app.settings.data)
-        self._message_days = app.settings.retention.message_days
+        self._pages = Pages(app, self._limits, self._switch)
         self._now = now
         self._new_id = new_id
 
@@ -111,12 +111,7 @@ class Router:
 
     async def home(self, platform: str, external_user_id: str) -> tuple[Notice, ...]:
         """A person's own page: their model, their lessons, their day's limits, and what is kept."""
-        user = await asyncio.to_thread(self._app.repositories.users.find, platform, external_user_id)
-        if user is None:
-            return (Notice(texts.HELLO), Notice(texts.privacy(self._message_days)))
-        lessons = await asyncio.to_thread(self._app.repositories.lessons.of_user, user.id)
-        used = await asyncio.to_thread(self._limits.used, user)
-        return (await self._versions(user, drawn=True), cards.lessons(user, lessons, 1), *map(Notice, used), cards.privacy(user, self._message_days))
+        return await self._pages.home(platform, external_user_id)
 
     async def handle(self, inbound: Inbound) -> None:
         """Do what the event asks for; what cannot be done is said, with an id that is also in the log."""
@@ -181,7 +176,7 @@ class Router:
                 lessons = await asyncio.to_thread(self._app.repositories.lessons.of_user, user.id)
                 await self._show(message, cards.lessons(user, lessons, page, self._now()))
             case commands.Model():
-                await self._model(user, message)
+                await self._show(message, await self._pages.versions(user, drawn=not message.operator))  # a terminal shows no pictures
             case commands.Compare(question, versions):
                 await self._compare(user, message, question, versions)
             case commands.Rollback(number):
@@ -208,14 +203,13 @@ class Router:
             case commands.Again():
                 await self._again(user, message)
             case commands.Privacy():
-                await self._show(message, cards.privacy(user, self._message_days))
+                await self._show(message, self._pages.privacy(user))
             case commands.Admin(what):
-                await self._administer(message, what)
+                await self._show(message, await self._pages.administer(message, what))
             case commands.AttachFile():
                 await self._say(message, texts.ATTACH_ELSEWHERE)
             case commands.Help():
-                used = () if message.operator else await asyncio.to_thread(self._limits.used, user)
-                await self._say(message, "\n".join((texts.HELP if message.operator else texts.HELP_ON_PLATFORMS, *used)))
+                await self._show(message, await self._pages.help(user, message))
             case commands.Malformed(reason):
                 raise BotError(reason)
 
@@ -375,30 +369,6 @@ class Router:
         await self._show(message, Notice(texts.AGREED_GOING_ON if held else texts.AGREED, in_place=True))
         if held is not None:
             await self._follow(user, held, commands.parse(held.text))
-
-    async def _model(self, user: UserRecord, message: InboundMessage) -> None:
-        await self._show(message, await self._versions(user, drawn=not message.operator))  # a terminal shows no pictures
-
-    async def _versions(self, user: UserRecord, *, drawn: bool) -> Notice:
-        stored = self._app.repositories
-        live = await asyncio.to_thread(stored.adapters.live, user.id)
-        versions = [each for each in await asyncio.to_thread(stored.adapters.of_user, user.id) if each.published_at]
-        lessons = await asyncio.to_thread(stored.lessons.of_user, user.id)
-        name = live.name if live else None
-        picture = await asyncio.to_thread(pictures.progress_picture, versions, lessons, name) if versions and drawn else None
-        return cards.model(user, live, versions, lessons, picture)
-
-    async def _administer(self, message: InboundMessage, what: str) -> None:
-        if not (message.operator or message.admin):
-            raise NotAllowed(texts.ADMIN_ONLY)
-        if what == "reports":
-            text = texts.reports(await asyncio.to_thread(self._app.repositories.feedback.reports, SHOWN_REPORTS))
-        elif what:
-            await asyncio.to_thread(self._switch.turn, what == "on")
-            text = texts.SWITCHED_ON_NOW if what == "on" else texts.SWITCHED_OFF_NOW
-        else:
-            text = await status.status(self._app, await asyncio.to_thread(lambda: self._switch.is_on))
-        await self._show(message, Notice(text, private=True))
 
     async def _cancel(self, user: UserRecord, message: InboundMessage, number: int | None) -> None:
         lessons = await asyncio.to_thread(self._teaching.cancel, user, number)

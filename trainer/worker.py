@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.queue import Queue
@@ -55,7 +56,7 @@ def _work_until(stop: threading.Event, redis: Redis, queues: Sequence[str]) -> N
             pause = 0.2
         except RedisError as error:
             log.warning("redis cannot be reached, trying again, seconds=%.1f error=%s", pause, error)
-        except Abandoned:
+        except (Abandoned, StopRequested):
             stop.set()
         stop.wait(pause)
         pause = min(2 * pause, LONGEST_PAUSE_S)
@@ -80,6 +81,10 @@ class WarmWorker(SimpleWorker):
 
     def subscribe(self) -> None:
         """Not needed: nobody sends commands, and each outage of Redis would leave a thread behind."""
+
+    def _install_signal_handlers(self) -> None:
+        super()._install_signal_handlers()
+        self._stop_requested = self._stop.is_set()  # the signal came before these handlers
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """On SIGTERM and SIGINT."""

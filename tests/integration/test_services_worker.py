@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.services import Installation, eventually
 from trainer.contracts import LESSON_QUEUE, Finished, lesson_job_id, teaching_key
+from trainer.worker import WarmWorker
 
 
 @pytest.fixture
@@ -58,6 +60,17 @@ def test_an_idle_worker_stops_when_asked_to(here: Installation) -> None:
     eventually(lambda: here.redis.exists("rq:workers"))
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
+
+
+@pytest.mark.timeout(30)
+def test_a_worker_heeds_a_signal_that_came_while_it_started(here: Installation) -> None:
+    stop, before = threading.Event(), {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    stop.set()
+    try:
+        assert not WarmWorker([LESSON_QUEUE], stop, here.redis).work(logging_level="WARNING")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_stopping_a_worker_is_not_held_against_the_lesson(here: Installation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
 import subprocess
 import sys
@@ -162,6 +163,13 @@ def test_the_unexpected_has_a_number_and_no_traceback(capsys: pytest.CaptureFixt
     monkeypatch.setattr(cli, "_settings", explode)
     sentence = refused(capsys, "doctor")
     assert "ZeroDivisionError, id " in sentence and "secret detail" not in sentence
+
+
+def test_the_process_has_its_signals_back_afterwards(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    refused(capsys, "up", "--data", str(tmp_path))
+    assert {number: signal.getsignal(number) for number in before} == before
 
 
 def test_db_upgrade_creates_the_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

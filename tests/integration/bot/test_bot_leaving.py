@@ -84,7 +84,7 @@ def test_after_deleting_nothing_of_what_was_said_or_learned_is_found_anywhere(in
     assert CANARY not in everything(install)
     assert install.app.artifacts.names() == ()
     assert install.queue.waiting(LESSON_QUEUE) == set()
-    assert set(install.engine.unloaded) == held  # what the engine has in memory
+    assert held <= set(install.engine.unloaded)  # what the engine has in memory, and what the work under way made since
 
 
 def test_deleting_leaves_no_message_that_waits_for_its_authors_word(install: Install) -> None:
