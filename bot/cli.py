@@ -113,7 +113,7 @@ def _talk(options: argparse.Namespace, *, attach: bool, user: str, as_json: bool
 
 def _bot(options: argparse.Namespace) -> int:
     from bot import wiring
-    from bot.router import serve_all
+    from bot.serving import serve_all
 
     settings = _with_running(_settings(options))
     wiring.require_platforms(settings)

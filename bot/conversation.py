@@ -130,7 +130,10 @@ class Conversation:
         """
         versions = await asyncio.to_thread(self._versions, user, numbers)
         ask = self._messages([], question, None)
-        return [(version, await self._whole(ask, version)) for version in versions]
+        try:
+            return [(version, await self._whole(ask, version)) for version in versions]
+        except EngineUnavailable as error:
+            raise EngineUnavailable(texts.COMPARE_LATER, error.detail) from error
 
     async def source_of(self, text: str) -> Literal["instruction", "web"] | None:
         """Whether the base model takes a lesson for something to remember or to search the web for; None where it cannot say."""
@@ -146,8 +149,9 @@ class Conversation:
     async def _first_that_fits(self, asks: Iterator[Messages], version: str | None, temperature: float) -> AsyncGenerator[str, None]:
         for messages in asks:
             try:
-                async for piece in self._app.engine.pieces(messages, version, temperature):
-                    yield piece
+                async with aclosing(self._app.engine.pieces(messages, version, temperature)) as pieces:
+                    async for piece in pieces:
+                        yield piece
                 return
             except PromptTooLong:  # said before the first piece
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import cast
 from urllib.parse import urlsplit
@@ -39,20 +39,20 @@ class EngineClient:
         self._client: openai.AsyncOpenAI | None = None
         self._started_by = time.monotonic() + start_seconds if start_seconds else 0.0
 
-    async def pieces(self, messages: Messages, version: str | None, temperature: float = 0.0) -> AsyncIterator[str]:
+    async def pieces(self, messages: Messages, version: str | None, temperature: float = 0.0) -> AsyncGenerator[str, None]:
         """The answer of that version (None: the base model), as it is written; with a temperature above 0, another one each time.
 
         Raises EngineUnavailable (also in the middle, when the connection breaks), VersionUnknown, PromptTooLong, EngineRefused.
         """
-        stream = await self._asked(messages, version, temperature)
+        stream, whole = await self._asked(messages, version, temperature), False
         with _translating_errors(version):
             async with stream:
-                async for chunk in stream:
+                async for chunk in stream:  # to its end, so that the connection can be used again
                     if chunk.choices and chunk.choices[0].delta.content:
                         yield chunk.choices[0].delta.content
-                    if chunk.choices and chunk.choices[0].finish_reason:
-                        return
-        raise EngineUnavailable(texts.ENGINE_AWAY, "the stream ended before the answer did")
+                    whole = whole or bool(chunk.choices and chunk.choices[0].finish_reason)
+        if not whole:
+            raise EngineUnavailable(texts.ENGINE_AWAY, "the stream ended before the answer did")
 
     async def _asked(self, messages: Messages, version: str | None, temperature: float) -> openai.AsyncStream[ChatCompletionChunk]:
         while True:

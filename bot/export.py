@@ -24,8 +24,8 @@ from storage.paused import Paused
 from storage.records import UserRecord
 
 
-def export(app: App, user: UserRecord, directory: str | None, now: datetime) -> Path:
-    """Write the user's rows as JSON lines and the live adapter's files into a new folder, and return it.
+def export(app: App, user: UserRecord, directory: str | None, now: datetime) -> Notice:
+    """Write the user's rows as JSON lines and the live adapter's files into a new folder, and say where it is.
 
     None: a folder of our own in the data folder. Raises ExportFailed.
     """
@@ -40,7 +40,7 @@ def export(app: App, user: UserRecord, directory: str | None, now: datetime) -> 
     except (OSError, ArtifactMissingError) as error:
         why = (error.strerror or type(error).__name__) if isinstance(error, OSError) else error.user_message
         raise ExportFailed(texts.export_failed(str(folder), why.rstrip(".").lower())) from error
-    return folder
+    return Notice(texts.exported(str(folder)))
 
 
 def package(app: App, user: UserRecord, limit: int) -> Notice:

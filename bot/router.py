@@ -50,20 +50,6 @@ def short_id() -> str:
     return uuid.uuid4().hex[:8]
 
 
-async def serve(app: App, platform: ChatPlatform) -> None:
-    """Run the platform until it has no more events, following lessons and waiting answers meanwhile."""
-    try:
-        async with Following(app, platform) as following:
-            await platform.run(Router(app, platform, following))
-    finally:
-        await app.engine.close()
-
-
-async def serve_all(app: App, platforms: Sequence[ChatPlatform]) -> None:
-    """Run several platforms beside each other, until one of them cannot go on."""
-    await asyncio.gather(*(serve(app, platform) for platform in platforms))
-
-
 class Router:
     """The core behind one platform."""
 
@@ -282,9 +268,8 @@ class Router:
         """Whether there is something secret in what is to be learned; then its author is asked before anything of it is stored."""
         found = await asyncio.to_thread(self._teaching.secrets_in, text)
         if found:
-            named = {"web": f"/search {text}", "instruction": f"/remember {text}"}.get(
-                kind or "", message.text
-            )  # not to be asked again which is meant
+            commanding = {"web": f"/search {text}", "instruction": f"/remember {text}"}  # not to be asked again which is meant
+            named = commanding.get(kind or "", message.text)
             self._secret.hold(user.id, replace(message, text=named))
             await self._show(message, cards.secret(user, found))
         return bool(found)
@@ -322,10 +307,8 @@ class Router:
 
     async def _drop(self, user: UserRecord, message: InboundMessage, number: int, source: int) -> None:
         left = await asyncio.to_thread(self._teaching.drop, user, number, source)
-        if left is None:
-            await self._say(message, texts.all_dropped(number))
-        else:
-            await self._show(message, cards.approval(left, await asyncio.to_thread(self._teaching.samples, left)))
+        samples = await asyncio.to_thread(self._teaching.samples, left) if left else []
+        await self._show(message, cards.approval(left, samples) if left else Notice(texts.all_dropped(number)))
 
     async def _opine(self, user: UserRecord, message: InboundMessage, command: commands.React, *, confirmed: bool = False) -> None:
         if command.correction and message.foreign:
@@ -357,11 +340,8 @@ class Router:
 
     async def _compare(self, user: UserRecord, message: InboundMessage, question: str, versions: tuple[int, ...]) -> None:
         await asyncio.to_thread(self._limits.require_message, user, message)
-        try:
-            answers = await self._conversation.compare(user, question, versions)
-            await self._show(message, Notice(texts.comparison(answers), private=True))
-        except EngineUnavailable as error:
-            raise EngineUnavailable(texts.COMPARE_LATER, error.detail) from error
+        answers = await self._conversation.compare(user, question, versions)
+        await self._show(message, Notice(texts.comparison(answers), private=True))
 
     async def _agree(self, user: UserRecord, message: InboundMessage) -> None:
         await asyncio.to_thread(self._teaching.agree, user)
@@ -371,20 +351,17 @@ class Router:
             await self._follow(user, held, commands.parse(held.text))
 
     async def _cancel(self, user: UserRecord, message: InboundMessage, number: int | None) -> None:
-        lessons = await asyncio.to_thread(self._teaching.cancel, user, number)
-        rebuilds = await asyncio.to_thread(self._rebuilds.cancel, user, number)
-        stopped = texts.cancelled([each.number for each in lessons], [each.number for each in rebuilds])
-        text = stopped if lessons or rebuilds else texts.NOTHING_TO_CANCEL
-        await self._show(message, Notice(text, private=True))
+        lessons = [each.number for each in await asyncio.to_thread(self._teaching.cancel, user, number)]
+        rebuilds = [each.number for each in await asyncio.to_thread(self._rebuilds.cancel, user, number)]
+        await self._show(message, Notice(texts.cancelled(lessons, rebuilds) if lessons or rebuilds else texts.NOTHING_TO_CANCEL, private=True))
         await self._following.look()
 
     async def _export(self, user: UserRecord, message: InboundMessage, directory: str | None) -> None:
-        if not message.operator:
-            package = await asyncio.to_thread(export.package, self._app, user, self._platform.biggest_file)
-            await self._show(message, package)
-            return
-        folder = await asyncio.to_thread(export.export, self._app, user, directory, self._now())
-        await self._say(message, texts.exported(str(folder)))
+        if message.operator:
+            exported = await asyncio.to_thread(export.export, self._app, user, directory, self._now())
+        else:
+            exported = await asyncio.to_thread(export.package, self._app, user, self._platform.biggest_file)
+        await self._show(message, exported)
 
     async def _delete(self, user: UserRecord, message: InboundMessage, confirmed: bool) -> None:
         if not confirmed:

@@ -25,7 +25,7 @@ from bot.platforms.base import Core
 from bot.platforms.recording import RecordingPlatform
 from bot.platforms.terminal import run_terminal
 from bot.queue import JobQueue
-from bot.router import serve
+from bot.serving import serve
 from storage.artifacts import ArtifactStore
 from storage.records import LessonMetrics, LessonOutcome, ReadSource, RebuildMetrics, SourceRecord
 from storage.repositories import Repositories

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot import texts
 from bot.platforms.discord.platform import Discord, Pace
-from bot.router import serve
+from bot.serving import serve
 from tests.bot_fixtures import Install
 from tests.fakes.discord import Channel, FakeDiscord, Interaction, Message, Person
 from trainer.settings import DiscordSettings

@@ -130,11 +130,19 @@ def kill_process(data: Path, *words: str) -> None:
 
 def pid_of(data: Path, *words: str) -> int:
     """The number of the process on that folder whose command holds all the words."""
+    found = pids_of(data, *words)
+    assert found, f"no process {words} on {data}"
+    return found[0]
+
+
+def pids_of(data: Path, *words: str) -> list[int]:
+    """The numbers of all such processes."""
+    found = []
     for process in Path("/proc").iterdir():
         with suppress(OSError):
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode() if process.name.isdigit() else ""
             if not command or not all(word in command for word in words):
                 continue
             if str(data) in command + (process / "environ").read_bytes().decode(errors="replace"):
-                return int(process.name)
-    raise AssertionError(f"no process {words} on {data}")
+                found.append(int(process.name))
+    return found

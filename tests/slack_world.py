@@ -13,7 +13,7 @@ from bot.messages import Inbound
 from bot.platforms.base import Core
 from bot.platforms.slack.platform import Pace, Slack
 from bot.platforms.slack.turns import Turn
-from bot.router import serve
+from bot.serving import serve
 from tests.bot_fixtures import Install
 from tests.fakes.slack.fake import FakeSlack
 from tests.fakes.slack.oauth import Browser

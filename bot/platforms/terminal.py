@@ -21,7 +21,8 @@ from bot.messages import Answer, Attachment, InboundMessage, LessonProgress, Not
 from bot.platforms.base import Core
 from bot.platforms.typing_line import PipedLines, TypedLines
 from bot.platforms.window import Window, cleaned
-from bot.router import serve, short_id
+from bot.router import short_id
+from bot.serving import serve
 
 log = logging.getLogger(__name__)
 

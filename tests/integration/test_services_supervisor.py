@@ -17,7 +17,7 @@ import pytest
 
 from bot.data_folder import DataFolder
 from bot.embedded_redis import answers
-from tests.services import ROOT, eventually, pid_of, processes_of, tutee
+from tests.services import ROOT, eventually, pid_of, pids_of, processes_of, tutee
 from tests.tiny_models import save_tiny_model
 from trainer.settings import Settings, load
 
@@ -189,7 +189,7 @@ def test_what_dies_is_started_again(start: Start, tmp_path: Path) -> None:
     os.kill(worker, signal.SIGKILL)
     os.kill(redis, signal.SIGKILL)
 
-    eventually(lambda: commands(tmp_path, "worker --queue chat") and pid_of(tmp_path, "worker --queue chat") != worker)
+    eventually(lambda: {*pids_of(tmp_path, "worker --queue chat")} - {worker}, "another worker")
     eventually(lambda: answers(str(settings.redis_url)))
     assert pid_of(tmp_path, "redis-server") != redis
     assert process.poll() is None

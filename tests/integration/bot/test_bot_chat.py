@@ -15,7 +15,7 @@ from bot.jobs import Answering
 from bot.messages import Answer, Notice, Reaction, Reply, Trouble
 from bot.platforms.recording import RecordingPlatform
 from bot.queue import JobQueue
-from bot.router import serve
+from bot.serving import serve
 from tests.bot_fixtures import CHAT_QUEUE, Install, Leaving, said
 from trainer.lease import connect
 from trainer.settings import ChatSettings

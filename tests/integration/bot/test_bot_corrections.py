@@ -10,7 +10,7 @@ import pytest
 
 from bot import texts
 from bot.messages import LessonProgress, LessonReceipt, Notice, Reaction, Reply, Trouble
-from bot.router import serve
+from bot.serving import serve
 from bot.sweeper import Sweeper
 from storage.records import LessonRecord
 from storage.repositories.base import utc_now

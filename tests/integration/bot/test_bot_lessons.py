@@ -11,7 +11,7 @@ from bot import texts
 from bot.messages import Attachment, LessonProgress, LessonReceipt, Notice, Reply, Trouble
 from bot.platforms.base import Core
 from bot.platforms.recording import RecordingPlatform
-from bot.router import serve
+from bot.serving import serve
 from bot.sweeper import Sweeper
 from storage.records import ExampleRecord, NewPart, NewSource, ReadSource
 from storage.repositories.base import utc_now

@@ -12,7 +12,7 @@ from bot import texts
 from bot.errors import TooMuch
 from bot.limits import Limits
 from bot.messages import Attachment, Reply
-from bot.router import serve
+from bot.serving import serve
 from storage.repositories.base import utc_now
 from tests.bot_fixtures import Install, Leaving, said
 from trainer.settings import LimitSettings

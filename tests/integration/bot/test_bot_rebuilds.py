@@ -13,7 +13,7 @@ from bot.messages import Answer, LessonProgress, LessonReceipt, Reply, Trouble
 from bot.platforms.base import Core
 from bot.platforms.recording import RecordingPlatform
 from bot.rebuilds import rebuild_everyone
-from bot.router import serve
+from bot.serving import serve
 from bot.sweeper import Sweeper
 from storage.repositories.base import utc_now
 from tests.bot_fixtures import Install, said

@@ -16,7 +16,7 @@ from bot.errors import PlatformRefused
 from bot.platforms.slack.checks import check
 from bot.platforms.slack.deliveries import AT_WORK_SECONDS, KEY, Deliveries
 from bot.platforms.slack.platform import Pace, Slack
-from bot.router import serve
+from bot.serving import serve
 from tests.bot_fixtures import Install
 from tests.fakes.slack.fake import FakeSlack
 from tests.fakes.slack.people import Person

@@ -51,7 +51,8 @@ def test_the_script_of_an_export_says_token_for_token_what_the_live_model_says(t
     queue = JobQueue(connect("redis://127.0.0.1:1"))  # an export asks for nothing there
     app = App(settings, stored, artifacts, queue, EngineClient("http://127.0.0.1:1", base_model="base"))
 
-    folder = export.export(app, user, str(tmp_path / "mine"), utc_now())
+    folder = tmp_path / "mine"
+    export.export(app, user, str(folder), utc_now())
 
     base = load_base(str(base_folder), pocket_path=base_folder)
     bank = Residency(AdapterBank(base.model, 2, 16), artifacts.path)

@@ -13,6 +13,7 @@ async def test_a_mention_a_reply_and_a_direct_message_are_answered(install: Inst
     ana = fake.user("ana")
     async with running(install, fake):
         first = await answered(fake, ana.says(fake.general, "Hello", mention=True), "Hello to you")
+        await fake.until(lambda: install.app.repositories.exchanges.by_reply("discord", str(first.id)))  # nobody replies as fast as a test
         await answered(fake, ana.says(fake.general, "And you?", reply_to=first), "Fine")
         ana.dm("Hi")
         await told(fake, ana, "Hi there")

@@ -7,7 +7,7 @@ import pytest
 from bot import texts
 from bot.errors import PlatformRefused
 from bot.platforms.discord.platform import Discord
-from bot.router import serve
+from bot.serving import serve
 from tests.bot_fixtures import Install
 from tests.discord_wire import FAST, LESSON, agreed, answered, ended, replied, running, told
 from tests.fakes.discord import FakeDiscord
