@@ -17,10 +17,11 @@ from random import Random
 from typing import Any, ClassVar
 
 from trainer import prompts
-from trainer.pocket import frames
+from trainer.pocket import frames, typed
 from trainer.pocket.relations import STATEMENTS, statement_of
 
 BRIEF = 0.65  # share of questions that ask for the bare answer: most decisions between knowing and not knowing for the tokens
+TYPED = 0.22  # share of the lessons that are about things of known kinds instead of frames
 SMALLTALK = Path(__file__).parent / "smalltalk.txt"
 
 
@@ -65,6 +66,10 @@ class Curriculum:
     def _lesson(self, count: int | None = None) -> tuple[str, list[frames.Asked], list[str]]:
         """A lesson text of one to three statements, what it answers and what it does not."""
         rng = self.rng
+        if count is None and rng.random() < TYPED:
+            told = typed.tell(rng)
+            answered = {asked.question for asked in told.known}
+            return self._typed(told.text), told.known, [question for question in told.unknown if question not in answered]
         count = count or rng.choice((1, 1, 1, 1, 1, 2, 2, 3))
         same = rng.random() < 0.4
         statements: list[frames.Statement] = []
