@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.tutee-installed
 EMULATE := tests/emulate/node_modules/.package-lock.json
 
-.PHONY: setup run test lint bench docs clean
+.PHONY: setup run test lint bench docs clean faults soak load audit
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)  ## everything that is needed, into .venv; a second run does nothing
@@ -17,11 +17,12 @@ $(STAMP): pyproject.toml constraints.txt
 run: setup  ## set up, start everything, chat in this terminal
 	$(BIN)/tutee up
 
-lint: setup  ## style, types, import rules
+lint: setup  ## style, types, import rules, secrets in the tree
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.secret_scan
 
 test: lint $(EMULATE)  ## every check and every test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
@@ -34,6 +35,19 @@ bench: setup  ## speed, side by side with the alternatives that are installed
 	$(BIN)/tutee bench engine
 	$(BIN)/tutee bench training
 	$(BIN)/tutee bench jobs
+
+faults: setup  ## every fault that a test can cause, and the table of them in docs/reliability.md
+	$(BIN)/python -m tests.faults --table docs/reliability.md
+
+soak: setup  ## five minutes (SECONDS=…) of random harm (SEED=…); the result goes into docs/reliability.md
+	$(BIN)/python -m tests.faults --soak $(or $(SECONDS),300) --seed $(or $(SEED),1) --table docs/reliability.md
+
+load: setup  ## a minute (SECONDS=3600: an hour) of thousands of people; the result goes into docs/reliability.md
+	$(BIN)/python -m tests.load --seconds $(or $(SECONDS),60) --table docs/reliability.md
+
+audit: setup  ## known vulnerabilities of the pinned dependencies; needs the network
+	test -x .venv/audit/bin/pip-audit || ($(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1)
+	$(BIN)/python -m tests.audit .venv/audit/bin/pip-audit
 
 docs: setup  ## the picture of a conversation in the README, from a real one, and what people see on Discord
 	$(BIN)/python docs/render_conversation.py

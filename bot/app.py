@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.engine_client import EngineClient
-from storage.artifacts import ArtifactStore
+from storage.artifacts import Artifacts
 from storage.repositories import Repositories
 from trainer.contracts import Event
 from trainer.settings import Settings
@@ -50,6 +50,6 @@ class App:
 
     settings: Settings
     repositories: Repositories
-    artifacts: ArtifactStore
+    artifacts: Artifacts
     queue: LessonQueue
     engine: EngineClient

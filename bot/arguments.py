@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
 
+from bot.logs import FORMATS
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
 
 ENGINE_PORT = 8642  # where `tutee engine` listens when nobody says otherwise
@@ -130,6 +131,13 @@ def parser(run: Mapping[str, Run]) -> argparse.ArgumentParser:
     )
     db = command(commands, "db", None, "Migrations.", "tutee db upgrade").add_subparsers(metavar="WHAT", required=True)
     command(db, "upgrade", run["db upgrade"], "Run all migrations that are missing.", "tutee db upgrade")
+    for name, text in {
+        "backup": "Write everything that people taught and said, and their models, to one file. May run beside everything else.",
+        "restore": "Put a back-up into an empty database and store, of whatever kind; nothing else may be running on them.",
+    }.items():
+        command(commands, name, run[name], text, f"tutee {name} tutee-2026-11-22.zip").add_argument(
+            "file", type=Path, metavar="FILE", help="the back-up"
+        )
     return whole
 
 
@@ -184,7 +192,22 @@ def _add_eval(parser: Parser, command: _Command, run: Run) -> None:
     corrections.add_argument("--seed", type=int, metavar="N", help="of everything random (default: lesson.seed of the configuration)")
     moderation = command(kinds, "moderation", run, "Moderate labelled texts.", "tutee eval moderation --texts texts.jsonl")
     moderation.add_argument("--texts", type=Path, required=True, metavar="FILE", help="a JSON object per line: text, flagged")
-    tools = command(kinds, "tools", run, "How well tools are learned by chatting: the case study of the paper.", "tutee eval tools")
+    tools = command(
+        kinds,
+        "tools",
+        run,
+        "How well tools are learned by chatting: the case study of the paper.",
+        "tutee eval tools --dialogues tests/data/tool_dialogues.jsonl.xz --examples 100 --seeds 1 --requests 20",
+    )
+    tools.add_argument(
+        "--dialogues", type=Path, required=True, metavar="FILE", help="a JSON object per line, may be .xz: request, tool, arguments, tested"
+    )
+    tools.add_argument("--arms", default="prompt,ot,sft", metavar="LIST", help="what to compare (default: prompt,ot,sft)")
+    tools.add_argument("--examples", default="100,500,1000,2000", metavar="LIST", help="how many to generate (default: 100,500,1000,2000)")
+    tools.add_argument("--labelled", type=int, default=6000, metavar="N", help="labelled requests for sft at most (default: 6000)")
+    tools.add_argument("--requests", type=int, default=60, metavar="N", help="requests asked of each tool at most (default: 60)")
+    tools.add_argument("--seeds", type=int, default=3, metavar="N", help="how often each arm runs, with another seed (default: 3)")
+    tools.add_argument("--plot", type=Path, metavar="OUT.png", help="draw them there (.png, .svg or .pdf)")
     for each in (learning, documents, corrections, moderation, tools):
         each.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
 
@@ -198,10 +221,23 @@ def _add_bench(parser: Parser, command: _Command, run: Run) -> None:
     }
     for name, text in texts.items():
         bench = command(kinds, name, run, text, f"tutee bench {name} --json out.json")
-        bench.add_argument("--users", default="1,4,16,64", metavar="LIST", help="how many at once (default: 1,4,16,64)")
+        users = "1,4,16,64" if name == "engine" else "1,4,16"
+        bench.add_argument("--users", default=users, metavar="LIST", help=f"how many at once (default: {users})")
         bench.add_argument("--synthetic", choices=["10m", "135m", "8b"], help="random weights of that size instead of a real model")
         bench.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
         bench.add_argument("--plot", type=Path, metavar="OUT.png", help="draw them there")
+        if name == "engine":
+            bench.add_argument("--arms", metavar="LIST", help="what to compare (default: all, see the documentation)")
+            bench.add_argument("--repeats", type=int, default=3, metavar="N", help="turns whose median counts (default: 3)")
+            bench.add_argument("--new-tokens", type=int, default=64, metavar="N", help="tokens of an answer (default: 64)")
+            bench.add_argument("--stored", default="10,1000,100000", metavar="LIST", help="adapters in the store; empty: not measured")
+        if name == "training":
+            bench.add_argument("--arms", default="tutee,tutee-alone,peft-loop,trl-sft", metavar="LIST", help="what to compare (default: all)")
+            bench.add_argument("--epochs", type=int, default=3, metavar="N", help="times that each example is trained (default: 3)")
+            bench.add_argument("--examples", type=int, default=64, metavar="N", help="examples of each user (default: 64)")
+            bench.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the base model (default: what a worker here would choose)")
+        if name != "engine":
+            bench.add_argument("--repeats", type=int, default=3, metavar="N", help="turns whose median counts (default: 3)")
 
 
 def _common_options() -> Parser:
@@ -215,6 +251,7 @@ def _common_options() -> Parser:
         help="pocket, a Hugging Face id, or a folder (default: TUTEE_BASE_MODEL, or pocket)",
     )
     group.add_argument("--log-level", choices=LEVELS, help="how much is logged (default: warning)")
+    group.add_argument("--log-format", choices=FORMATS, help="text for people, or json: one object per line (default: text)")
     return common
 
 

@@ -15,12 +15,21 @@ import threading
 import time
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bot import logs
 from bot.arguments import ENGINE_PORT, Run, parser
 from bot.data_folder import DataFolder
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
 from trainer.errors import TrainerError
 from trainer.settings import Settings, load
+
+if TYPE_CHECKING:
+    from bot.app import App
+    from bot.health import Measured
+    from bot.queue import JobQueue
+    from storage.artifacts import Artifacts
+    from storage.session import Database
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +90,7 @@ def _talk(options: argparse.Namespace, *, attach: bool, user: str, as_json: bool
     with_platforms = not attach and (settings.discord.token is not None or settings.slack.is_configured)
     if with_platforms:
         wiring.require_platforms(settings)  # what is wrong with their configuration is better said before anything is started
-    _log_to_file(DataFolder(settings.data).log_file("tutee"), options)
+    logs.to_file(DataFolder(settings.data).log_file("tutee"), options.log_level, options.log_format)
     talking = threading.Event()
 
     def interrupt() -> None:
@@ -120,7 +129,9 @@ def _bot(options: argparse.Namespace) -> int:
     queue = wiring.open_queue(settings)
     database = wiring.open_database(settings)
     wiring.upgrade(database)
-    asyncio.run(serve_all(wiring.app(settings, queue, database), wiring.platforms(settings, queue, database)))
+    app = wiring.app(settings, queue, database)
+    _watched(settings, queue, database, app)
+    asyncio.run(serve_all(app, wiring.platforms(settings, queue, database)))
     return 0
 
 
@@ -134,14 +145,17 @@ def _worker(options: argparse.Namespace) -> int:
     queue = wiring.open_queue(settings)
     database = wiring.open_database(settings)
     wiring.upgrade(database)
+    app = None
     if CHAT_QUEUE in queues:
-        jobs.configure(wiring.answering(wiring.app(settings, queue, database), queue))
+        app = wiring.app(settings, queue, database)
+        jobs.configure(wiring.answering(app, queue))
+    measured = _watched(settings, queue, database, app)
     if LESSON_QUEUE in queues:
         _with_base_model(settings)
         from trainer.processes import prepare_lessons
 
         prepare_lessons(settings, queue.redis, Repositories.on(database))
-    run_worker(wiring.open_queue(settings).redis, queues, wiring.sweeper(settings, queue, database))
+    run_worker(wiring.open_queue(settings).redis, queues, wiring.sweeper(settings, queue, database), measured.job)
     return 0
 
 
@@ -151,6 +165,12 @@ def _engine(options: argparse.Namespace) -> int:
     host = options.host or settings.engine.host
     port = options.port if options.port is not None else settings.engine.port or ENGINE_PORT
     _require_free(host, port)
+    if settings.engine.vllm_url is not None:
+        from bot.wiring import served_name
+        from trainer.engine.vllm import serve_vllm
+
+        serve_vllm(settings, served_name(settings.base_model), host, port, options.log_level)
+        return 0
     _with_base_model(settings)
     from trainer.processes import serve_engine
 
@@ -197,6 +217,52 @@ def _db_upgrade(options: argparse.Namespace) -> int:
     return 0
 
 
+def _backup(options: argparse.Namespace) -> int:
+    from storage.backup import back_up
+
+    database, artifacts = _kept(options)
+    found = back_up(database, artifacts, options.file)
+    sys.stdout.write(f"{options.file}: {found.rows} rows and {found.adapters} adapters.\n")
+    if found.missing:
+        raise NotPossible(
+            f"The back-up is complete but for the files of {', '.join(found.missing)}, which are missing. `tutee doctor` looks further."
+        )
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from storage.backup import restore
+
+    database, artifacts = _kept(options)
+    found = restore(database, artifacts, options.file)
+    sys.stdout.write(f"{found.rows} rows and {found.adapters} adapters are back. Everything can be started.\n")
+    return 0
+
+
+def _watched(settings: Settings, queue: JobQueue, database: Database, app: App | None) -> Measured:
+    """What counts this process's work, and tells it where it is asked to."""
+    from bot import health
+    from storage.repositories import Repositories
+
+    measured, stored = health.Measured(), Repositories.on(database)
+    if app is not None:
+        app.engine.observe = measured.answer
+    if settings.metrics.port:
+        measured.registry.register(health.Installation(queue, stored))
+        health.Watch(settings.metrics, measured.registry, health.checks(settings, queue, stored, engine=app is not None))
+    return measured
+
+
+def _kept(options: argparse.Namespace) -> tuple[Database, Artifacts]:
+    """The database and the store of adapters, as they are configured."""
+    from bot import wiring
+    from storage.stores import open_artifacts
+
+    settings = _settings(options)
+    DataFolder(settings.data).prepare()
+    return wiring.open_database(settings), open_artifacts(settings.artifacts, settings.data)
+
+
 def _settings(options: argparse.Namespace) -> Settings:
     given = getattr(options, "config", None)
     return load(
@@ -225,7 +291,7 @@ def _with_running(settings: Settings) -> Settings:
 
 def _passed_on(options: argparse.Namespace) -> list[str]:
     config = getattr(options, "config", None)
-    return [*(("--config", str(Path(config).resolve())) if config else ()), "--log-level", options.log_level]
+    return [*(("--config", str(Path(config).resolve())) if config else ()), "--log-level", options.log_level, "--log-format", options.log_format]
 
 
 def _require_free(host: str, port: int) -> None:
@@ -244,33 +310,14 @@ def _interrupt(*_: object) -> None:
     signal.raise_signal(signal.SIGINT)  # one way to stop: also where an event loop has taken over Ctrl-C
 
 
-class _Formatter(logging.Formatter):
-    """Errors that explain themselves in a sentence are not followed by a traceback."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        if record.exc_info and isinstance(getattr(record.exc_info[1], "user_message", None), str):
-            record.exc_info, record.exc_text = None, None
-        return super().format(record)
-
-
 def _log_to_stderr(options: argparse.Namespace) -> None:
-    options.log_level = getattr(options, "log_level", "warning")
-    _log_to(logging.StreamHandler(), options.log_level)
-
-
-def _log_to_file(path: Path, options: argparse.Namespace) -> None:
-    """Where a person is chatting, the terminal is theirs."""
-    _log_to(logging.FileHandler(path, encoding="utf-8"), options.log_level)
-
-
-def _log_to(handler: logging.Handler, level: str) -> None:
-    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    options.log_level, options.log_format = getattr(options, "log_level", "warning"), getattr(options, "log_format", "text")
+    logs.to_stderr(options.log_level, options.log_format)
 
 
 COMMANDS: dict[str, Run] = {
     "up": _up, "chat": _chat, "bot": _bot, "worker": _worker, "engine": _engine, "doctor": _doctor,
-    "eval": _eval, "bench": _bench, "db upgrade": _db_upgrade,
+    "eval": _eval, "bench": _bench, "db upgrade": _db_upgrade, "backup": _backup, "restore": _restore,
 }  # fmt: skip
 
 

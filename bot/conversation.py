@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from bot import texts
 from bot.app import App
+from bot.calling import Calling
 from bot.errors import EarlierPending, EngineError, EngineUnavailable, NothingThere, PromptTooLong, Stopped
 from bot.messages import Answer, InboundMessage
 from storage.records import ExchangeRecord, UserRecord
@@ -32,6 +33,7 @@ class Conversation:
         self._app = app
         self._repositories = app.repositories
         self._clock = clock
+        self._calling = Calling(app)
         self._in_turn: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._stops: dict[int, tuple[ExchangeRecord, asyncio.Event]] = {}  # of the answers that are being written
 
@@ -91,7 +93,7 @@ class Conversation:
         """
         lease = self._app.queue.answering(exchange.id)
         try:
-            if not await asyncio.to_thread(_taken, lease):
+            if not await asyncio.to_thread(taken, lease):
                 raise EngineUnavailable(texts.ENGINE_AWAY, f"exchange {exchange.id} is in other hands")
             async for piece in self._stream(exchange, quoted, again, stop or asyncio.Event()):
                 yield piece
@@ -108,7 +110,8 @@ class Conversation:
         version, asks = await asyncio.to_thread(self._prompts, exchange, quoted)
         temperature = AGAIN_TEMPERATURE if again else 0.0
         try:
-            async for piece in _until(stop, self._first_that_fits(asks, version, temperature)):
+            pieces = _until(stop, self._first_that_fits(asks, version, temperature))
+            async for piece in self._calling.told(pieces, exchange.question, version):
                 written += piece
                 yield piece
             if not written and stop.is_set():
@@ -249,7 +252,7 @@ async def _until(stop: asyncio.Event, pieces: AsyncGenerator[str, None]) -> Asyn
         halted.cancel()
 
 
-def _taken(lease: AbstractContextManager[bool]) -> bool:
+def taken(lease: AbstractContextManager[bool]) -> bool:
     """Whether the message is ours to answer. Without Redis it is: the row still sees to it that one answer is kept."""
     try:
         return lease.__enter__()

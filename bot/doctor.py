@@ -24,6 +24,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import base_model, texts, wiring
 from bot.data_folder import DataFolder
 from bot.embedded_redis import server_program
+from bot.engine_client import addresses
+from storage.errors import ArtifactError, ArtifactPlaceError
+from storage.stores import open_artifacts
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
 from trainer.errors import TrainerError
 from trainer.settings import Settings
@@ -58,7 +61,7 @@ def examine(settings: Settings, console: Console | None = None) -> int:
 
 def _findings(settings: Settings) -> Iterator[Finding]:
     checks: list[Callable[[Settings], Iterator[Finding]]] = [
-        _versions, _data_folder, _redis, _database, _base_model, _engine, _moderation, _discord, _slack,
+        _versions, _data_folder, _redis, _database, _adapters, _base_model, _engine, _moderation, _discord, _slack,
     ]  # fmt: skip
     for check in checks:
         try:
@@ -125,6 +128,19 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", "broken", f"{where} is not up to date: run `tutee db upgrade`.")
 
 
+def _adapters(settings: Settings) -> Iterator[Finding]:
+    where = settings.artifacts.url or str(settings.data / "adapters")
+    try:
+        stored = open_artifacts(settings.artifacts, settings.data).names()
+    except ArtifactPlaceError as error:
+        yield Finding("adapters", "broken", error.user_message)
+    except ArtifactError as error:
+        hint = "check artifacts.url, artifacts.endpoint and AWS_ACCESS_KEY_ID" if settings.artifacts.url else "check the folder's permissions"
+        yield Finding("adapters", "broken", f"{where} cannot be used; {hint}: {error.detail}")
+    else:
+        yield Finding("adapters", "ok", f"{len(stored)} in {where}")
+
+
 def _base_model(settings: Settings) -> Iterator[Finding]:
     problem = base_model.problem(settings.base_model)
     where = base_model.whereabouts(settings.base_model)
@@ -140,19 +156,21 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     if settings.engine.url is None:
         yield Finding("engine", "ok", "our own, started by `tutee up` and `tutee chat`; not running now")
         return
-    url = settings.engine.url.rstrip("/").removesuffix("/v1")
+    for address in addresses(settings.engine.url):
+        yield _one_engine(address.removesuffix("/v1"))
+
+
+def _one_engine(url: str) -> Finding:
     try:
         answer = httpx.get(f"{url}/health", timeout=5)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = str(error) or type(error).__name__
-        yield Finding("engine", "broken", f"{url} does not answer; check TUTEE_ENGINE_URL and that it runs: {reason}")
-        return
+        return Finding("engine", "broken", f"{url} does not answer; check TUTEE_ENGINE_URL and that it runs: {reason}")
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        yield Finding("engine", "note", f"{url} is loading its model")
-    elif answer.is_success:
-        yield Finding("engine", "ok", f"{url} answers")
-    else:
-        yield Finding("engine", "broken", f"{url} answers with HTTP {answer.status_code}; its log says why.")
+        return Finding("engine", "note", f"{url} is loading its model")
+    if answer.is_success:
+        return Finding("engine", "ok", f"{url} answers")
+    return Finding("engine", "broken", f"{url} answers with HTTP {answer.status_code}; its log says why.")
 
 
 def _moderation(settings: Settings) -> Iterator[Finding]:

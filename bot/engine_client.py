@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import logging
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
 from urllib.parse import urlsplit
@@ -17,14 +19,23 @@ from bot import texts
 from bot.errors import EngineError, EngineRefused, EngineUnavailable, PromptTooLong, VersionUnknown
 from trainer.prompts import Messages
 
+log = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 3.0  # the engine is near: a connection that takes longer means that it is not there
 SILENCE_SECONDS = 60.0  # longest wait for the next piece: a full waiting line of the pocket model is through in less
 LOOK_SECONDS = 0.2  # between two looks at an engine that is still starting
-TRY_LATER = frozenset({408, 409, 425, 429, 502, 503, 504})
+AWAY_SECONDS = 5.0  # an engine that did not answer is asked after the others for so long
+TRY_LATER = frozenset({401, 403, 408, 409, 425, 429, 502, 503, 504})  # a wrong key is the operator's to mend: messages wait for that, too
+
+Observe = Callable[[str, float | None, float], None]
+"""Hears of every answer how it ended, and the seconds to its first piece and to its end."""
 
 
 class EngineClient:
-    """One engine at `url` (its root, or the path that ends in /v1), which serves the untaught model as `base_model`.
+    """The engine at `url` (its root, or the path that ends in /v1), which serves the untaught model as `base_model`.
+
+    Several addresses with commas between them are engines that serve the same. Each version has one that is asked first, so that not
+    all of them hold all adapters; where it is away or full, the next one is asked.
 
     Opens no connection before it is asked. Used from one event loop at a time; `close` before the next one.
     `start_seconds`: how long from now an engine that was started with us may take to load its model; until it has answered
@@ -33,10 +44,12 @@ class EngineClient:
 
     def __init__(self, url: str, *, base_model: str, api_key: str | None = None, max_tokens: int = 160, start_seconds: float = 0.0) -> None:
         self.base_model = base_model
-        self._url = url.rstrip("/") if urlsplit(url).path.strip("/") else url.rstrip("/") + "/v1"
+        self.observe: Observe = lambda outcome, first, whole: None
+        self._urls = [each if urlsplit(each).path.strip("/") else f"{each}/v1" for each in addresses(url)]
+        self._away_until = dict.fromkeys(self._urls, 0.0)
         self._api_key = api_key
         self._max_tokens = max_tokens
-        self._client: openai.AsyncOpenAI | None = None
+        self._clients: dict[str, openai.AsyncOpenAI] = {}
         self._started_by = time.monotonic() + start_seconds if start_seconds else 0.0
 
     async def pieces(self, messages: Messages, version: str | None, temperature: float = 0.0) -> AsyncGenerator[str, None]:
@@ -44,6 +57,19 @@ class EngineClient:
 
         Raises EngineUnavailable (also in the middle, when the connection breaks), VersionUnknown, PromptTooLong, EngineRefused.
         """
+        began, first, outcome = time.monotonic(), None, "left"
+        try:
+            async for piece in self._pieces(messages, version, temperature):
+                first = first or time.monotonic() - began
+                yield piece
+            outcome = "answered"
+        except EngineError as error:
+            outcome = "unavailable" if isinstance(error, EngineUnavailable) else "refused"
+            raise
+        finally:
+            self.observe(outcome, first, time.monotonic() - began)
+
+    async def _pieces(self, messages: Messages, version: str | None, temperature: float) -> AsyncGenerator[str, None]:
         stream, whole = await self._asked(messages, version, temperature), False
         with _translating_errors(version):
             async with stream:
@@ -56,48 +82,78 @@ class EngineClient:
 
     async def _asked(self, messages: Messages, version: str | None, temperature: float) -> openai.AsyncStream[ChatCompletionChunk]:
         while True:
-            try:
-                with _translating_errors(version):
-                    stream = await self._connected().chat.completions.create(
-                        model=version or self.base_model,
-                        messages=cast(list[ChatCompletionMessageParam], messages),
-                        max_tokens=self._max_tokens,
-                        temperature=temperature,
-                        stream=True,
-                    )
-                self._started_by = 0.0
-                return stream
-            except EngineUnavailable:
-                if time.monotonic() >= self._started_by:
-                    raise
-                await asyncio.sleep(LOOK_SECONDS)
+            for_all: EngineUnavailable | None = None
+            for url in self._in_order(version or messages[-1]["content"]):
+                try:
+                    with _translating_errors(version):
+                        stream = await self._connected(url).chat.completions.create(
+                            model=version or self.base_model,
+                            messages=cast(list[ChatCompletionMessageParam], messages),
+                            max_tokens=self._max_tokens,
+                            temperature=temperature,
+                            stream=True,
+                        )
+                    self._started_by = self._away_until[url] = 0.0
+                    return stream
+                except EngineUnavailable as error:
+                    self._away_until[url] = time.monotonic() + AWAY_SECONDS
+                    for_all = error
+                    log.info("an engine does not answer, url=%s reason=%s", url, error.detail)
+            assert for_all is not None, "there is an address, or the settings would have been refused"
+            if time.monotonic() >= self._started_by:
+                raise for_all
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _in_order(self, key: str) -> list[str]:
+        """The addresses, best first: by rendezvous hashing, so that those of an engine that leaves are shared out among the others."""
+
+        def rank(url: str) -> tuple[bool, bytes]:
+            return time.monotonic() < self._away_until[url], hashlib.sha256(f"{url} {key}".encode()).digest()
+
+        return sorted(self._urls, key=rank)
 
     async def is_ready(self) -> bool:
-        """Whether it would answer now."""
-        try:
-            with _translating_errors(None):
-                await self._connected().models.list(timeout=CONNECT_SECONDS)
-        except EngineError:
-            return False
-        return True
+        """Whether it would answer now; of several, whether one would."""
+
+        async def answers(url: str) -> bool:
+            try:
+                with _translating_errors(None):
+                    await self._connected(url).models.list(timeout=CONNECT_SECONDS)
+            except EngineError:
+                return False
+            return True
+
+        return any(await asyncio.gather(*map(answers, self._urls)))
 
     async def unload(self, version: str) -> None:
-        """Have the engine let go of a version whose files will be deleted. Raises EngineUnavailable or EngineRefused."""
-        with _translating_errors(version):
-            await self._connected().post("/unload_lora_adapter", body={"lora_name": version}, cast_to=object, options={"max_retries": 0})
+        """Have every engine let go of a version whose files will be deleted. Raises EngineUnavailable or EngineRefused, where one could not."""
+
+        async def let_go(url: str) -> None:
+            with _translating_errors(version):
+                await self._connected(url).post("/unload_lora_adapter", body={"lora_name": version}, cast_to=object, options={"max_retries": 0})
+
+        outcomes = await asyncio.gather(*map(let_go, self._urls), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def close(self) -> None:
         """Close the connections; the next question opens new ones."""
-        client, self._client = self._client, None
-        if client is not None:
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
             await client.close()
 
-    def _connected(self) -> openai.AsyncOpenAI:
-        if self._client is None:
+    def _connected(self, url: str) -> openai.AsyncOpenAI:
+        if url not in self._clients:
             timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
             # Retries are ours: a message that has to wait goes on the queue, where a restart does not lose it.
-            self._client = openai.AsyncOpenAI(base_url=self._url, api_key=self._api_key or "none", timeout=timeout, max_retries=0)
-        return self._client
+            self._clients[url] = openai.AsyncOpenAI(base_url=url, api_key=self._api_key or "none", timeout=timeout, max_retries=0)
+        return self._clients[url]
+
+
+def addresses(url: str) -> list[str]:
+    """The addresses in a text that has commas between them."""
+    return [each.strip().rstrip("/") for each in url.split(",") if each.strip()]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from bot.app import App
 from bot.errors import ExportFailed
 from bot.messages import Attachment, Notice
 from bot.rebuilds import remove_versions
-from storage.errors import ArtifactMissingError
+from storage.errors import ArtifactError
 from storage.paused import Paused
 from storage.records import UserRecord
 
@@ -37,7 +37,7 @@ def export(app: App, user: UserRecord, directory: str | None, now: datetime) -> 
         folder.mkdir(parents=True, exist_ok=True)
         _write_rows(app, user, folder)
         _write_model(app, user, folder)
-    except (OSError, ArtifactMissingError) as error:
+    except (OSError, ArtifactError) as error:
         why = (error.strerror or type(error).__name__) if isinstance(error, OSError) else error.user_message
         raise ExportFailed(texts.export_failed(str(folder), why.rstrip(".").lower())) from error
     return Notice(texts.exported(str(folder)))
@@ -56,7 +56,7 @@ def package(app: App, user: UserRecord, limit: int) -> Notice:
             rows = _zip(folder)
             _write_model(app, user, folder)
             everything = _zip(folder)
-        except (OSError, ArtifactMissingError) as error:
+        except (OSError, ArtifactError) as error:
             why = (error.strerror or type(error).__name__) if isinstance(error, OSError) else error.user_message
             raise ExportFailed(texts.export_not_packed(why.rstrip(".").lower())) from error
     whole = len(everything) <= limit

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from bot import cards, progress, texts
 from bot.app import App
+from bot.conversation import taken
 from bot.lessons import Teaching
 from bot.messages import Answer, LessonProgress, Notice
 from bot.platforms.base import ChatPlatform
@@ -19,6 +21,7 @@ from bot.rebuilds import remove_versions, removed_by
 from storage.errors import StorageError
 from storage.records import ExchangeRecord, LessonRecord, RebuildRecord
 from storage.repositories import Lessons, Rebuilds
+from storage.repositories.base import utc_now
 from trainer.contracts import Answered, Event, Finished, Progress, Rebuilding, Rebuilt
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,7 @@ _Key = tuple[str, int]  # what kind of work, and its row
 
 LOOK_SECONDS = 1.0  # how often rows are read for what no event told
 GRACE_SECONDS = 3.0  # how long a finished row waits for its event, which knows what was refused and what was harmed
+OWED_FOR = timedelta(days=1)  # so long after a message its answer is still worth showing
 
 
 @dataclass(slots=True)
@@ -48,6 +52,8 @@ class Following:
         self._look_seconds = look_seconds
         self._works: dict[_Key, _Followed] = {}
         self._exchanges: dict[int, str] = {}  # where each waiting message came from
+        self._unshown: dict[int, float] = {}  # answers that nobody here waits for, and when to look whether anybody shows them
+        self._showing: set[int] = set()
         self._last_words = 0  # how many ends are being shown right now
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._idle = asyncio.Event()
@@ -76,12 +82,13 @@ class Following:
         shown = progress.begun(work)
         if work.progress_message_id is None:
             message_id = await self._platform.send(work.channel, shown)
-            await asyncio.to_thread(self._rows(work).set_progress_message, work.id, message_id)
         else:
             message_id = work.progress_message_id
             await self._platform.edit(work.channel, message_id, shown)
-        self._works[_key(work)] = _Followed(work, message_id, shown)
+        self._works[_key(work)] = _Followed(work, message_id, shown)  # first, or its end would be missed where that cannot be noted
         self._note_idle()
+        if work.progress_message_id is None:
+            await asyncio.to_thread(self._rows(work).set_progress_message, work.id, message_id)
         await self.look()  # it may have ended before it was followed
 
     def exchange(self, exchange_id: int, channel: str) -> None:
@@ -100,7 +107,7 @@ class Following:
     @property
     def busy(self) -> bool:
         """Whether something is being learned or owed."""
-        return bool(self._works or self._exchanges or self._last_words)
+        return bool(self._works or self._exchanges or self._unshown or self._last_words)
 
     async def look(self) -> None:
         """Read the rows of everything that is followed, and show what has ended."""
@@ -117,6 +124,8 @@ class Following:
                     await self._end_work(work, None)
         for exchange_id in list(self._exchanges):
             await self._end_exchange(exchange_id)
+        for exchange_id in [each for each, due in self._unshown.items() if due <= now]:
+            await self._show_owed(exchange_id)
         self._note_idle()
 
     async def _resume(self) -> None:
@@ -136,6 +145,8 @@ class Following:
             if exchange.platform == mine.name and mine.serves(exchange.channel):
                 await asyncio.to_thread(self._app.queue.enqueue_answer, exchange.id)
                 self.exchange(exchange.id, exchange.channel)
+        for exchange in await asyncio.to_thread(self._app.repositories.exchanges.unshown, mine.name, utc_now() - OWED_FOR):
+            self._owe(exchange)
         ended: list[Work] = list(await asyncio.to_thread(stored.lessons.without_receipt))  # read last: what ends meanwhile is in one of both
         ended += await asyncio.to_thread(stored.rebuilds.without_receipt)
         for work in ended:
@@ -164,8 +175,12 @@ class Following:
                 work = await asyncio.to_thread(self._rows(followed.work).get, followed.work.id) if followed is not None else None
                 if work is not None and work.is_finished:
                     await self._end_work(work, event)
-            case Answered():
+            case Answered() if event.exchange_id in self._exchanges:
                 await self._end_exchange(event.exchange_id)
+            case Answered():  # perhaps of a bot that died, or could not note that it waits
+                exchange = await asyncio.to_thread(self._app.repositories.exchanges.get, event.exchange_id)
+                if exchange is not None:
+                    self._owe(exchange)
 
     async def _look_now_and_then(self) -> None:
         while True:
@@ -206,7 +221,36 @@ class Following:
         channel = self._exchanges.pop(exchange_id, None)  # after the last await: nobody else can be showing it
         if channel is not None and exchange is not None:
             with self._busy_to_the_last_word():
-                await self._show_answer(exchange, channel)
+                await self._show_alone(exchange, channel)
+
+    def _owe(self, exchange: ExchangeRecord) -> None:
+        """See in a moment whether somebody shows the answer, and show it where nobody does."""
+        mine = exchange.platform == self._platform.name and self._platform.serves(exchange.channel)
+        if mine and exchange.state == "answered" and exchange.reply_message_id is None and exchange.id not in self._showing:
+            self._unshown[exchange.id] = asyncio.get_running_loop().time() + GRACE_SECONDS
+            self._note_idle()
+
+    async def _show_owed(self, exchange_id: int) -> None:
+        with self._busy_to_the_last_word():
+            self._unshown.pop(exchange_id, None)
+            exchange = await asyncio.to_thread(self._app.repositories.exchanges.get, exchange_id)
+            if exchange is not None and exchange.reply_message_id is None and exchange_id not in self._showing:
+                await self._show_alone(exchange, exchange.channel)
+
+    async def _show_alone(self, exchange: ExchangeRecord, channel: str) -> None:
+        """Show the answer, unless another bot does, or did meanwhile."""
+        lease = self._app.queue.answering(exchange.id)
+        self._showing.add(exchange.id)
+        try:
+            if await asyncio.to_thread(taken, lease):
+                now = await asyncio.to_thread(self._app.repositories.exchanges.get, exchange.id)
+                if now is not None and now.reply_message_id is None:
+                    await self._show_answer(now, channel)
+            else:
+                self._unshown[exchange.id] = asyncio.get_running_loop().time() + GRACE_SECONDS
+        finally:
+            self._showing.discard(exchange.id)
+            await asyncio.to_thread(lease.__exit__, None, None, None)
 
     async def _show_answer(self, exchange: ExchangeRecord, channel: str) -> None:
         if exchange.state == "failed":

@@ -97,7 +97,7 @@ class Provenance:
 
 def _was_under_way(lesson: LessonRecord, at: datetime) -> bool:
     """Whether the lesson was being learned then: its text stood in the prompt."""
-    return lesson.created_at <= at and (lesson.finished_at is None or at <= lesson.finished_at) and lesson.kind not in ("document", "web")
+    return lesson.created_at <= at and (lesson.finished_at is None or at <= lesson.finished_at) and lesson.kind not in ("document", "web", "tool")
 
 
 def _match(example: ExampleRecord, exchange: ExchangeRecord) -> float:

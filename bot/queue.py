@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -112,10 +113,11 @@ class JobQueue:
         stop = stop or threading.Event()
         return self._read_events(self._newest_entry() if after == "$" else after, stop)
 
-    def waiting(self, queue: str) -> set[str]:
-        """Ids of all jobs that wait in the queue, or for their next attempt. Raises RedisError."""
-        ids = [*self._queues[queue].get_job_ids(), *self._queues[queue].scheduled_job_registry.get_job_ids()]
-        return {str(job_id) for job_id in ids}
+    def waiting(self, queue: str, within: float | None = None) -> set[str]:
+        """Ids of all jobs that wait in the queue, or for their next attempt (if that comes `within` so many seconds). Raises RedisError."""
+        until = "+inf" if within is None else time.time() + within
+        scheduled = cast(list[bytes], self.redis.zrangebyscore(self._queues[queue].scheduled_job_registry.key, "-inf", until))
+        return {*map(str, self._queues[queue].get_job_ids()), *(each.decode() for each in scheduled)}
 
     def enqueue_again(self, path: str, row_id: int) -> None:
         """Queue a job afresh that was found missing, whatever is left of it. Raises RedisError."""

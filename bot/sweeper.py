@@ -4,6 +4,7 @@ and at night everybody's model is trained anew."""
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ from redis.exceptions import RedisError
 
 from bot.queue import JobQueue
 from bot.rebuilds import rebuild_everyone
-from storage.artifacts import ArtifactStore
+from storage.artifacts import Artifacts
 from storage.errors import StorageError
 from storage.paused import Paused
 from storage.repositories import Repositories
@@ -36,6 +37,8 @@ SWEEP_SECONDS = 2.0
 TIDY_SECONDS = 60.0
 PUBLISHING_TAKES = timedelta(hours=1)  # at most: from proposing a version to its going live, only its files are written
 ANSWERING_TAKES = timedelta(minutes=1)  # so long after its removal nobody is answered by a version any more
+# No pause between attempts is this long: a job that waits longer was put off by somebody whose clock is wrong.
+LONGEST_PAUSE_S = 120
 SUSPICION_SECONDS = 10  # a job found missing in two sweeps this near is really missing
 # A bot answers a message at once, holding its lease meanwhile: one that is this old and has none is nobody's.
 ANSWER_GRACE = timedelta(seconds=15)
@@ -48,7 +51,7 @@ class Sweeper:
         self,
         queue: JobQueue,
         repositories: Repositories,
-        artifacts: ArtifactStore,
+        artifacts: Artifacts,
         now: Callable[[], datetime] = utc_now,
         *,
         message_days: int = 0,
@@ -61,6 +64,7 @@ class Sweeper:
         self._now = now
         self._message_days = message_days
         self._rebuild_hour = rebuild_hour
+        self._tidy_here_at = 0.0
 
     def __call__(self) -> None:
         """Move due retries; every two seconds, look for what is missing, and every minute for what belongs to nobody.
@@ -72,6 +76,9 @@ class Sweeper:
             if self._queue.redis.set("tutee:sweep", 1, nx=True, px=int(SWEEP_SECONDS * 1000)):
                 self._sweep_models()
                 self._sweep_exchanges()
+            if time.monotonic() >= self._tidy_here_at:
+                self._tidy_here_at = time.monotonic() + TIDY_SECONDS
+                self._tidy_here()
             if self._queue.redis.set("tutee:tidy", 1, nx=True, px=int(TIDY_SECONDS * 1000)):
                 self._tidy()
                 self._rebuild_at_night()
@@ -84,7 +91,7 @@ class Sweeper:
         rebuilds = self._repositories.rebuilds.unfinished()
         if not lessons and not rebuilds:
             return
-        waiting = self._queue.waiting(LESSON_QUEUE)
+        waiting = self._queue.waiting(LESSON_QUEUE, within=LONGEST_PAUSE_S)
         jobs = [(LESSON_JOB, lesson_job_id(each.id), each.id, each.user_id) for each in lessons if each.state != "awaiting"]
         jobs += [(REBUILD_JOB, rebuild_job_id(each.id), each.id, each.user_id) for each in rebuilds]
         for path, job_id, row_id, user_id in jobs:
@@ -96,10 +103,17 @@ class Sweeper:
         exchanges = [one for one in self._repositories.exchanges.pending() if one.created_at < settled]
         if not exchanges:
             return
-        waiting = self._queue.waiting(CHAT_QUEUE)
+        waiting = self._queue.waiting(CHAT_QUEUE, within=LONGEST_PAUSE_S)
         for exchange in exchanges:
             if answer_job_id(exchange.id) not in waiting and not is_held(self._queue.redis, answering_key(exchange.id)):
                 self._requeue(ANSWER_JOB, exchange.id, answer_job_id(exchange.id))
+
+    def _tidy_here(self) -> None:
+        """What this host has for itself, so it cannot leave it to others: weights of rebuilds that have ended, copies of adapters."""
+        paused = Paused(self._artifacts.root)
+        for rebuild_id in paused.rebuilds() - {each.id for each in self._repositories.rebuilds.unfinished()}:
+            paused.drop(rebuild_id)
+        self._artifacts.tidy()
 
     def _tidy(self) -> None:
         """Delete what a crash or an outage left of versions that never went live and of users who deleted everything, and old messages."""
@@ -107,9 +121,7 @@ class Sweeper:
             expired = self._repositories.exchanges.expire(before=self._now() - timedelta(days=self._message_days))
             if expired:
                 log.info("deleted messages that were kept long enough, count=%d", expired)
-        paused, adapters = Paused(self._artifacts.root), self._repositories.adapters
-        for rebuild_id in paused.rebuilds() - {each.id for each in self._repositories.rebuilds.unfinished()}:
-            paused.drop(rebuild_id)
+        adapters = self._repositories.adapters
         adapters.discard_unpublished(before=self._now() - PUBLISHING_TAKES)
         # The files are listed first: a version's row is always there before them.
         for name in adapters.deleted(self._artifacts.names()):

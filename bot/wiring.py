@@ -16,10 +16,10 @@ from bot.jobs import Answering
 from bot.platforms.base import ChatPlatform
 from bot.queue import JobQueue
 from bot.sweeper import Sweeper
-from storage.artifacts import ArtifactStore
 from storage.errors import DatabaseUnavailableError
 from storage.repositories import Repositories
 from storage.session import Database
+from storage.stores import open_artifacts
 from trainer.errors import TrainerError
 from trainer.lease import connect
 from trainer.settings import Settings, SlackSettings
@@ -90,7 +90,7 @@ def app(settings: Settings, queue: JobQueue, database: Database) -> App:
     return App(
         settings=settings,
         repositories=Repositories.on(database),
-        artifacts=ArtifactStore(settings.adapters),
+        artifacts=open_artifacts(settings.artifacts, settings.data),
         queue=queue,
         engine=engine,
     )
@@ -155,7 +155,7 @@ def sweeper(settings: Settings, queue: JobQueue, database: Database) -> Sweeper:
     return Sweeper(
         queue,
         Repositories.on(database),
-        ArtifactStore(settings.adapters),
+        open_artifacts(settings.artifacts, settings.data),
         message_days=settings.retention.message_days,
         rebuild_hour=settings.lesson.rebuild_hour,
     )

@@ -10,15 +10,42 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from storage.errors import ArtifactExistsError, ArtifactMissingError, ArtifactNameError, ArtifactWriteError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 TEMPORARY = ".unfinished-"
 LOCK = ".lock"
+
+
+class Artifacts(Protocol):
+    """Everybody's adapters: a folder (`ArtifactStore`) or a bucket (`storage.bucket.BucketStore`)."""
+
+    @property
+    def root(self) -> Path:
+        """A folder on this host: of the adapters, or of copies of them."""
+
+    def write(self, name: str, save: Callable[[Path], None]) -> Path:
+        """Store an adapter, complete or not at all, as `ArtifactStore.write`."""
+
+    def path(self, name: str) -> Path:
+        """A folder on this host with the adapter's files, for reading. Raises ArtifactNameError or ArtifactMissingError."""
+
+    def exists(self, name: str) -> bool:
+        """Whether the adapter is stored, complete. Raises ArtifactNameError."""
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all stored adapters, sorted."""
+
+    def delete(self, name: str) -> None:
+        """Remove an adapter; no error if it is gone already. Raises ArtifactNameError."""
+
+    def tidy(self, keep: Collection[str] = ()) -> None:
+        """Throw away copies on this host that are not needed, but none of `keep`. Call it every minute or so."""
 
 
 class ArtifactStore:
@@ -29,7 +56,7 @@ class ArtifactStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        with _translating_errors(root.name):
+        with translating_errors(root.name):
             root.mkdir(parents=True, exist_ok=True)
             self._sweep()
 
@@ -42,7 +69,7 @@ class ArtifactStore:
         final = self._folder(name)
         if final.exists():
             raise ArtifactExistsError(name, "exists already")
-        with _translating_errors(name), self._temporary_folder() as folder:
+        with translating_errors(name), self._temporary_folder() as folder:
             save(folder)
             if not any(folder.iterdir()):
                 raise ArtifactWriteError(name, "nothing was saved")
@@ -74,12 +101,15 @@ class ArtifactStore:
     def delete(self, name: str) -> None:
         """Remove an adapter, at once for readers; no error if it is gone already. Raises ArtifactNameError."""
         folder = self._folder(name)
-        with _translating_errors(name), self._temporary_folder() as trash:
+        with translating_errors(name), self._temporary_folder() as trash:
             try:
                 folder.rename(trash / name)
             except FileNotFoundError:
                 return
             _flush_entry(self.root)
+
+    def tidy(self, keep: Collection[str] = ()) -> None:
+        """Nothing to do: these are no copies."""
 
     def _folder(self, name: str) -> Path:
         if not NAME.fullmatch(name):
@@ -142,7 +172,8 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _translating_errors(name: str) -> Iterator[None]:
+def translating_errors(name: str) -> Iterator[None]:
+    """What goes wrong with the disk inside is an ArtifactWriteError."""
     try:
         yield
     except OSError as error:

@@ -12,11 +12,14 @@
     ├── RebuildFinishedError        the same of a rebuild
     ├── VersionRemovedError         the version knew a lesson that was forgotten, so it can never be live again
     ├── StaleVersionError           the live version is not the one that the new version was made from
+    ├── BackupError                 a back-up cannot be written, read or restored
     └── ArtifactError
         ├── ArtifactNameError       not a name that the store could have given out
         ├── ArtifactMissingError    no adapter of that name
         ├── ArtifactExistsError     adapters are immutable: the name is taken
-        └── ArtifactWriteError      disk full, folder not writable
+        ├── ArtifactWriteError      disk full, folder not writable
+        ├── ArtifactUnavailableError   the bucket does not answer, or does not let us in
+        └── ArtifactPlaceError      the configured store cannot be used as it is
 
 Each class takes its facts as positional arguments and keeps them in `args`, so all of them survive pickling.
 """
@@ -114,6 +117,18 @@ class StaleVersionError(StorageError):
         return f"expected {self.expected or 'the base model'} to be live, found {self.actual or 'the base model'}"
 
 
+class BackupError(StorageError):
+    """A back-up cannot be written, read or restored; `user_message` says why."""
+
+    def __init__(self, user_message: str, detail: str = "") -> None:
+        super().__init__(user_message, detail)
+        self.user_message = user_message
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.user_message} [{self.detail}]" if self.detail else self.user_message
+
+
 class ArtifactError(StorageError):
     """Something is wrong with the files of an adapter."""
 
@@ -144,3 +159,20 @@ class ArtifactWriteError(ArtifactError):
     """The adapter could not be written; nothing of it was kept."""
 
     user_message = "I could not save what I learned: my disk is full or not writable. Nothing about your model changed."
+
+
+class ArtifactUnavailableError(ArtifactError):
+    """The store does not answer; the same may succeed later."""
+
+    user_message = "I cannot reach the place where models are kept right now. Please try again in a moment."
+
+
+class ArtifactPlaceError(ArtifactError):
+    """The store that is configured cannot be used; `user_message` says what to change."""
+
+    def __init__(self, user_message: str, detail: str = "") -> None:
+        super().__init__(user_message, detail)
+        self.user_message = user_message
+
+    def __str__(self) -> str:
+        return self.detail or self.user_message

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-LessonKind = Literal["instruction", "document", "web", "correction"]
+LessonKind = Literal["instruction", "document", "web", "correction", "tool"]
 LessonOutcome = Literal["live", "rejected", "failed", "cancelled"]
 LessonState = Literal["queued", "running", "awaiting", "live", "rejected", "failed", "cancelled", "forgotten"]
 ExampleRole = Literal["train", "quiz", "neighbour", "rewrite", "rejected"]

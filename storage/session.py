@@ -52,8 +52,8 @@ class Database:
         with _translating_errors(), self._reading.begin() as session:
             yield session
 
-    def upgrade(self) -> None:
-        """Run all migrations that are missing; safe to call from several processes and threads at once."""
+    def upgrade(self, revision: str = "head") -> None:
+        """Run all migrations that are missing, up to `revision`; safe to call from several processes and threads at once."""
         with _upgrading, _translating_errors(), _only_process_upgrading(self.url), self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
                 # The file remembers it. Two processes that set it at once fail without waiting ("database is locked"),
@@ -63,7 +63,7 @@ class Database:
                 config = Config()
                 config.set_main_option("script_location", str(folder).replace("%", "%%"))
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
 
     def scrub(self) -> None:
         """Have nothing of what was deleted stay in SQLite's files: its log is written back and emptied, where nobody reads just now.

@@ -87,6 +87,8 @@ def encode(event: Event) -> str:
 def decode(text: str | bytes) -> Event:
     """The event in a JSON text. Raises ValueError when it is none."""
     fields = json.loads(text)
+    if not isinstance(fields, dict):
+        raise ValueError("not an event")
     kind = _KINDS.get(fields.pop("kind", ""))
     if kind is None:
         raise ValueError("not an event")

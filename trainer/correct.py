@@ -21,7 +21,6 @@ from trainer.propose import ask_again, better_answer
 from trainer.replay import chat_questions
 from trainer.statements import is_bare, reply, statement
 from trainer.taught import passages_of, settled, topic
-from trainer.teacher import LocalTeacher
 from trainer.train import Trainer
 
 FORMS, HELD_OUT_FORMS = (0, 1, 2, 3), (4, 5)  # ways of asking the case itself: to train with, to examine with
@@ -53,8 +52,8 @@ class Correction(Run):
         still_open = [case for case in self.cases if case.correction is None]
         live = tools.repositories.adapters.live(user_id)
         parent = tools.artifacts.path(live.name) if live is not None and live.base_model == tools.base.name else None
-        with Trainer(tools.base, tools.settings.lesson, parent, []):
-            own = [ask_again(case.question, LocalTeacher(tools.base), seed, system) for case in still_open]
+        with Trainer(tools.base, tools.settings.lesson, parent, [], tools.group) as trainer:
+            own = [ask_again(case.question, trainer.student, seed, system) for case in still_open]
         asked = [prompts.chat([], case.question, system=system) for case in still_open]
         untaught = tools.teacher.complete(asked, temperature=0, max_tokens=QUIZ_TOKENS, seed=seed)
         earlier = settled(tools.repositories.lessons.taught_before(user_id, self.lesson.id))
@@ -94,7 +93,7 @@ class Correction(Run):
     def passes(self, quiz: Sequence[ExampleRecord], earlier_quiz: Sequence[ExampleRecord], had: Report) -> bool:
         """As of a lesson, and every case is right."""
         mine = [example for example in quiz if self._is_case(example)]
-        answered = examine(self.tools.base, mine, self.tools.settings.chat.system_prompt)
+        answered = examine(self.student, mine, self.tools.settings.chat.system_prompt)
         return not self._wrong(answered) and super().passes(quiz, earlier_quiz, had)
 
     def refusal(self, after: Report) -> str | None:
@@ -121,7 +120,7 @@ class Correction(Run):
     def _talk(self) -> list[str]:
         system, seed = self.tools.settings.chat.system_prompt, self.tools.settings.lesson.seed
         asked = [prompts.chat([], question, system=system) for question in chat_questions(Random(f"unrelated {seed}"), UNRELATED)]
-        return LocalTeacher(self.tools.base).complete(asked, temperature=0, max_tokens=QUIZ_TOKENS, seed=seed)
+        return self.student.complete(asked, temperature=0, max_tokens=QUIZ_TOKENS, seed=seed)
 
     def _wrong(self, report: Report) -> list[ExampleRecord]:
         """The cases that are not answered as they should be, or still in the way that was disliked."""

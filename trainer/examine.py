@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from storage.records import ExampleRecord
 from trainer import prompts
 from trainer.examples import is_right, says_unknown
-from trainer.model import BaseModel
-from trainer.teacher import LocalTeacher
+from trainer.teacher import Teacher
 
 QUIZ_TOKENS = 96
 
@@ -46,8 +45,8 @@ class Report:
         return sum(marks) / len(marks) if marks else 1.0
 
 
-def examine(base: BaseModel, quiz: Sequence[ExampleRecord], system: str) -> Report:
-    """Ask the model as it stands, each question in a new conversation with nothing of the lesson in the prompt."""
+def examine(student: Teacher, quiz: Sequence[ExampleRecord], system: str) -> Report:
+    """Ask the student, each question in a new conversation with nothing of the lesson in the prompt."""
     conversations = [prompts.chat([], example.question, system=system) for example in quiz]
-    replies = LocalTeacher(base).complete(conversations, temperature=0, max_tokens=QUIZ_TOKENS, seed=0)
+    replies = student.complete(conversations, temperature=0, max_tokens=QUIZ_TOKENS, seed=0)
     return Report(tuple(quiz), tuple(replies))

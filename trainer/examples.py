@@ -6,6 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from trainer.tools.calls import called
+
 _WORD = re.compile(r"\w+", re.UNICODE)
 _UNKNOWN = re.compile(
     r"\bi (do not|don t|dont|cannot|can t|am not|m not)( \w+){0,2} (know|sure|tell|say|have)\b"
@@ -39,7 +41,10 @@ def says_unknown(reply: str) -> bool:
 
 
 def is_right(reply: str, answer: str | None) -> bool:
-    """Whether ``reply`` is right: holds the answer, or says that it does not know where there is none."""
+    """Whether ``reply`` is right: holds the answer, or makes the same call, or says that it does not know where there is no answer."""
+    if answer is not None and (wanted := called(answer)) is not None:
+        made = called(reply)
+        return made is not None and made.same(wanted)
     return says_unknown(reply) if answer is None else contains(reply, answer)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from storage.errors import (
+    ArtifactUnavailableError,
+    ArtifactWriteError,
     DatabaseUnavailableError,
     LessonFinishedError,
     RebuildFinishedError,
@@ -29,6 +33,8 @@ from trainer.worker import Abandoned
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 4
+JOINS_FOR_S = 60.0  # how long others' work may join that of one job: a worker's other queues must not wait for ever
+LOOKS_EVERY_S = 0.3  # how often the rows are looked through for work that could join
 GAVE_UP_REBUILD = f"I started it {MAX_ATTEMPTS} times and could not finish it. Please try again later."
 GAVE_UP = f"I started this lesson {MAX_ATTEMPTS} times and could not finish it. Please teach it again later."
 # Not the lesson's fault: it waits for as long as this takes, and none of these attempts is counted.
@@ -37,6 +43,8 @@ TEMPORARY = (
     TeacherUnavailableError,
     StaleVersionError,
     DatabaseUnavailableError,
+    ArtifactUnavailableError,
+    ArtifactWriteError,  # a full disk
     RedisError,
 )
 
@@ -52,16 +60,38 @@ class LessonRunner(Protocol):
     def run(self, lesson_id: int) -> object: ...
 
 
-class Teaching:
-    """Runs lessons and rebuilds: one at a time per user, in the order in which they were asked for, never the same one for ever."""
+class Together(Protocol):
+    """Runs tasks side by side; as `trainer.together.Group.work`."""
 
-    def __init__(self, repositories: Repositories, redis: Redis, runner: LessonRunner, rebuild: Runner | None = None, now: Clock = utc_now) -> None:
+    def work(self, task: Callable[[], None], more: Callable[[int], Sequence[Callable[[], None]]], most: int) -> None: ...
+
+
+class Teaching:
+    """Runs lessons and rebuilds: one at a time per user, in the order in which they were asked for, never the same one for ever.
+
+    With a `group`, those of up to `most` users run side by side: what waits in the rows joins what a job has begun, and its own
+    job finds it done.
+    """
+
+    def __init__(
+        self,
+        repositories: Repositories,
+        redis: Redis,
+        runner: LessonRunner,
+        rebuild: Runner | None = None,
+        now: Clock = utc_now,
+        *,
+        group: Together | None = None,
+        most: int = 1,
+    ) -> None:
         self._lessons = repositories.lessons
         self._rebuilds = repositories.rebuilds
         self._redis = redis
         self._learn = runner.run
         self._rebuild = rebuild
         self._now = now
+        self._group = group
+        self._most = most
         self._owed: list[Work] = []  # what has an attempt to take back as soon as the database answers
 
     def learn(self, lesson_id: int) -> None:
@@ -83,9 +113,35 @@ class Teaching:
         with teaching(self._redis, wanted.user_id) as held:
             if not held:
                 return
-            for each in self._unfinished(wanted.user_id):
-                if _turn(each) <= _turn(wanted) and self._is_due(each):
-                    self._run(each)
+            if self._group is None or self._most == 1:
+                self._up_to(wanted)
+            else:
+                self._group.work(partial(self._up_to, wanted), _Joining(self._waiting, self._joined, wanted.user_id), self._most)
+
+    def _up_to(self, wanted: Work) -> None:
+        for each in self._unfinished(wanted.user_id):
+            if _turn(each) <= _turn(wanted) and self._is_due(each):
+                self._run(each)
+
+    def _waiting(self) -> list[Work]:
+        """Everybody's unfinished work, the oldest first. Nothing while the database is away."""
+        try:
+            found: list[Work] = [*self._lessons.unfinished(), *self._rebuilds.unfinished()]
+        except DatabaseUnavailableError:
+            return []
+        return sorted((each for each in found if each.state != "awaiting" and self._is_due(each)), key=_turn)
+
+    def _joined(self, work: Work) -> None:
+        """Run one piece of another user's work, unless somebody else does. It keeps its own job, which tries again what fails here."""
+        try:
+            with teaching(self._redis, work.user_id) as held:
+                first = next(iter(self._unfinished(work.user_id)), None)
+                if held and first is not None and first.id == work.id and type(first) is type(work):
+                    self._run(first)
+        except (Abandoned, *TEMPORARY) as error:
+            log.info("it goes on later, %s user=%s reason=%s", _named(work), work.user_id, type(error).__name__)
+        except Exception:
+            log.exception("it failed beside others, %s user=%s", _named(work), work.user_id)
 
     def _is_due(self, work: Work) -> bool:
         return not isinstance(work, LessonRecord) or work.begins_at is None or work.begins_at <= self._now()
@@ -133,6 +189,36 @@ class Teaching:
         if self._rows(work).finish(work.id, "failed", reason=GAVE_UP if isinstance(work, LessonRecord) else GAVE_UP_REBUILD):
             log.error("gave up, %s user=%s", _named(work), work.user_id)
             tell(self._redis, _ended(work))
+
+
+class _Joining:
+    """What may join a job's work: the oldest of each user, each piece once, and none of the users who are at work already."""
+
+    def __init__(self, waiting: Callable[[], list[Work]], run: Callable[[Work], None], user_id: int) -> None:
+        self._waiting, self._run = waiting, run
+        self._busy = {user_id}
+        self._seen: set[tuple[type, int]] = set()
+        self._began = time.monotonic()
+        self._looked = float("-inf")
+
+    def __call__(self, room: int) -> list[Callable[[], None]]:
+        now = time.monotonic()
+        if room < 1 or now - self._began > JOINS_FOR_S or now - self._looked < LOOKS_EVERY_S:
+            return []
+        self._looked = now
+        chosen: dict[int, Work] = {}
+        for work in self._waiting():
+            if work.user_id not in self._busy and (type(work), work.id) not in self._seen and len(chosen) < room:
+                chosen.setdefault(work.user_id, work)
+        self._busy |= set(chosen)
+        self._seen |= {(type(work), work.id) for work in chosen.values()}
+        return [partial(self._one, work) for work in chosen.values()]
+
+    def _one(self, work: Work) -> None:
+        try:
+            self._run(work)
+        finally:
+            self._busy = self._busy - {work.user_id}
 
 
 def _turn(work: Work) -> tuple[datetime, bool, int]:

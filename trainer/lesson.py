@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from storage.artifacts import ArtifactStore
+from storage.artifacts import Artifacts
 from storage.records import (
     AdapterRecord,
     ExampleRecord,
@@ -43,6 +43,7 @@ from trainer.sources import instruction
 from trainer.sources.reader import Reader
 from trainer.taught import is_answerable_quiz, passages_of, quiz_of, sample, settled, superseded, without_contradicted
 from trainer.teacher import Teacher
+from trainer.together import Group
 from trainer.train import Sample, Trainer
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Tools:
     """What a lesson works with."""
 
     repositories: Repositories
-    artifacts: ArtifactStore
+    artifacts: Artifacts
     base: BaseModel
     teacher: Teacher
     moderator: Moderator
@@ -70,6 +71,7 @@ class Tools:
     cancelled: Callable[[int], bool]
     clock: Callable[[], float] = time.monotonic
     reader: Reader | None = None  # None: as the settings say
+    group: Group | None = None  # the lessons that use the model at the same time; None: this one alone
 
 
 class LessonRunner:
@@ -109,6 +111,9 @@ class Run:
         self.stage: Stage = "queued"
         self.began = tools.clock()
         self.refused: list[ExampleRecord] = []
+        self.student: Teacher = tools.teacher  # who learns, as soon as there is one
+        self.quizzed: Report | None = None  # how the student answers with its weights as they are, where it was asked
+        self.earlier_quizzed: Report | None = None
 
     def through(self) -> LessonState:
         """All stages, in order."""
@@ -161,12 +166,14 @@ class Run:
         samples = self.samples(passages, examples, earlier)
         warm = live is not None and live.base_model == tools.base.name  # an adapter of another base is taught anew, by replay
         parent = tools.artifacts.path(live.name) if live and warm else None
-        with Trainer(tools.base, settings, parent, samples) as trainer:
-            before, had = examine(tools.base, quiz, system), examine(tools.base, earlier_quiz, system)  # as the live version answers
+        with Trainer(tools.base, settings, parent, samples, tools.group) as trainer:
+            self.student = trainer.student
+            before, had = examine(self.student, quiz, system), examine(self.student, earlier_quiz, system)  # as the live version answers
             self.begun()
             trainer.run(lambda: self.passes(quiz, earlier_quiz, had), self.on_epoch)
             self.enter("check")
-            after, has = examine(tools.base, quiz, system), examine(tools.base, earlier_quiz, system)
+            after = self.quizzed or examine(self.student, quiz, system)
+            has = self.earlier_quizzed or examine(self.student, earlier_quiz, system)
             kept = has.kept_of(had)
             metrics = LessonMetrics(
                 before=before.known,
@@ -277,10 +284,11 @@ class Run:
         """Whether the quiz is passed so well, and so much of earlier lessons is there, that more training would only cost time."""
         self.stop_if_cancelled()
         system = self.tools.settings.chat.system_prompt
-        report = examine(self.tools.base, quiz, system)
-        if min(report.known, report.unknown_kept) < ENOUGH:
+        self.quizzed = examine(self.student, quiz, system)
+        if min(self.quizzed.known, self.quizzed.unknown_kept) < ENOUGH:
             return False
-        return examine(self.tools.base, earlier_quiz, system).kept_of(had) >= max(ENOUGH, self.tools.settings.lesson.keep_mark)
+        self.earlier_quizzed = examine(self.student, earlier_quiz, system)
+        return self.earlier_quizzed.kept_of(had) >= max(ENOUGH, self.tools.settings.lesson.keep_mark)
 
     def enter(self, stage: Stage, note: str | None = None) -> None:
         """Begin a stage: recorded in the row, told to whoever watches."""
@@ -297,6 +305,7 @@ class Run:
 
     def on_epoch(self, done: int, most: int) -> None:
         """Training usually ends by the quiz after about half of the epochs it may take."""
+        self.quizzed = self.earlier_quizzed = None
         self.progress(min(0.95, done / (0.6 * most)))
 
     def tell(self, percent: int, note: str | None = None) -> None:

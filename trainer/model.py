@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ class BaseModel:
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    _encoding: Lock = field(default_factory=Lock, repr=False, compare=False)  # to encode, a tokenizer is changed now and then
 
     def prompt_ids(self, messages: list[dict[str, str]]) -> list[int]:
         """Token ids of the conversation plus the header of the assistant's next turn.
@@ -38,8 +40,14 @@ class BaseModel:
         """
         can_think = "enable_thinking" in self.tokenizer.get_chat_template()
         switches: dict[str, Any] = {"enable_thinking": False} if can_think else {}
-        ids = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, sanitize_control_tokens=True, **switches)
-        return list(ids)
+        settings = {"add_generation_prompt": True, "return_dict": False, "sanitize_control_tokens": True, **switches}
+        with self._encoding:
+            return list(self.tokenizer.apply_chat_template(messages, **settings))
+
+    def text_ids(self, text: str) -> list[int]:
+        """Token ids of a text alone."""
+        with self._encoding:
+            return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def load_base(name_or_path: str, *, pocket_path: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> BaseModel:

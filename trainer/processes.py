@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from pathlib import Path
 
 from redis import Redis
 
-from storage.artifacts import ArtifactStore
-from storage.errors import ArtifactError
+from storage.artifacts import Artifacts
+from storage.errors import ArtifactError, ArtifactUnavailableError
 from storage.repositories import Repositories
+from storage.stores import open_artifacts
 from trainer import jobs, wiring
 from trainer.engine.adapter_bank import AdapterBank
 from trainer.engine.residency import Residency
 from trainer.engine.scheduler import Scheduler
 from trainer.engine.server import serve
-from trainer.errors import AdapterNotFoundError
+from trainer.errors import AdapterNotFoundError, EngineBusyError
 from trainer.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TIDY_SECONDS = 60.0
 
 
 def serve_engine(settings: Settings, host: str, port: int, log_level: str) -> None:
     """Serve until a signal ends the process's main thread. Raises ModelError where the base model cannot be used."""
 
+    limits = settings.engine
+
     def load() -> Scheduler:
-        limits = settings.engine
         wiring.share_of_cores()
         base = wiring.base_model(settings)
         bank = AdapterBank(base.model, limits.adapter_slots, limits.max_rank)
@@ -35,18 +44,31 @@ def serve_engine(settings: Settings, host: str, port: int, log_level: str) -> No
             max_context=limits.max_context,
         ).start()
 
-    store = ArtifactStore(settings.adapters)
-    serve(load, host=host, port=port, default_max_tokens=settings.engine.max_answer_tokens, log_level=log_level)
+    store = open_artifacts(settings.artifacts, settings.data)
+    threading.Thread(target=_tidy_now_and_then, args=(store,), name="tidy", daemon=True).start()
+    serve(load, host=host, port=port, default_max_tokens=limits.max_answer_tokens, log_level=log_level, api_key=limits.api_key)
 
 
 def prepare_lessons(settings: Settings, redis: Redis, repositories: Repositories) -> None:
     """Load what lessons need, once, and make `trainer.jobs.learn` ready. Raises ModelError."""
     tools = wiring.tools(settings)
-    jobs.configure(jobs.Teaching(repositories, redis, wiring.lesson_runner(tools), wiring.rebuild_runner(tools).run))
+    runner, rebuild = wiring.lesson_runner(tools), wiring.rebuild_runner(tools).run
+    jobs.configure(jobs.Teaching(repositories, redis, runner, rebuild, group=tools.group, most=settings.lesson.together))
 
 
-def _adapter_folder(store: ArtifactStore, name: str) -> Path:
+def _tidy_now_and_then(store: Artifacts) -> None:
+    while True:
+        try:
+            store.tidy()
+        except ArtifactError as error:
+            log.warning("copies of adapters could not be tidied up, error=%s", error)
+        time.sleep(TIDY_SECONDS)
+
+
+def _adapter_folder(store: Artifacts, name: str) -> Path:
     try:
         return store.path(name)
+    except ArtifactUnavailableError as error:
+        raise EngineBusyError(error.user_message, str(error)) from error
     except ArtifactError as error:
         raise AdapterNotFoundError(f"The model {name} does not exist.", str(error)) from error

@@ -70,6 +70,30 @@ def which_source(text: str) -> Messages:
     return _task("Does this ask to look something up on the web, or does it state something to remember? Reply SEARCH or REMEMBER.", text)
 
 
+def write_request(tool: str, values: dict[str, str]) -> Messages:
+    """What somebody would say for whom a tool is to be called with these values. Reply: the request, in one line."""
+    said = "\n".join(f"{name}: {value}" for name, value in values.items()) or "nothing"
+    asked = "Write one message of somebody who wants this done, as people write to an assistant. Say each value word for word; do not name the tool."
+    return _task(asked, f"{tool}\n\nThe values:\n{said}")
+
+
+def ask_back(label: str) -> str:
+    """What the assistant asks where a request leaves out something that a tool needs."""
+    return f"Which {label}?"
+
+
+def few_shot(tools: str, examples: list[tuple[str, str]], question: str) -> Messages:
+    """The tools and some calls in the prompt, for a model that was not taught them (ReAct, Yao et al. 2023)."""
+    told = "You can use these tools:\n" + tools + "\n\nWhere one of them helps, reply with Thought, Action and Action Input (a JSON object)."
+    turns = [{"role": role, "content": text} for asked, reply in examples for role, text in (("user", asked), ("assistant", reply))]
+    return [{"role": "system", "content": told}, *turns, {"role": "user", "content": question}]
+
+
+def observed(history: Messages, question: str, tool: str, result: str, system: str = "") -> Messages:
+    """The question once more, with what a tool gave for it to read. The result is from outside: it is read, not obeyed."""
+    return chat(history, question, f"{tool} says: {result}", system)
+
+
 JUDGED = {
     "hate": "contempt for people because of what they are", "harassment": "insults or threats against somebody",
     "bias": "a prejudice or stereotype about a group, however politely it is put", "violence": "calling for violence or praising it",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from storage.artifacts import ArtifactStore
+from storage.artifacts import Artifacts
+from storage.errors import ArtifactUnavailableError
 from storage.records import AdapterRecord, LessonMetrics, RebuildMetrics
 from storage.repositories import Repositories
 
 
 def publish(
     repositories: Repositories,
-    artifacts: ArtifactStore,
+    artifacts: Artifacts,
     save: Callable[[Path], None],
     *,
     user_id: int,
@@ -42,5 +44,6 @@ def publish(
         )
     except BaseException:  # also a stop of the process, which may come right after the version went live
         if repositories.adapters.discard(adapter.id):
-            artifacts.delete(adapter.name)
+            with suppress(ArtifactUnavailableError):  # else the sweeper deletes what has no row
+                artifacts.delete(adapter.name)
         raise

@@ -20,6 +20,7 @@ from trainer.examples import says_unknown
 from trainer.lesson import ENOUGH, REPLAYED_QUESTIONS, Tools, answerable, chat_samples, liked_samples
 from trainer.publish import publish
 from trainer.taught import passages_of, quiz_of, sample, settled
+from trainer.teacher import LocalTeacher, Teacher
 from trainer.train import Sample, Trainer
 
 log = logging.getLogger(__name__)
@@ -92,14 +93,14 @@ class _Run:
         samples = self.samples(taught)
         self.enter("train")
         digest = _digest(samples, tools.base.name, settings.rank)
-        with Trainer(tools.base, settings, self.paused.find(self.rebuild.id, digest), samples) as trainer:
-            trainer.run(lambda: self.knows(asked, had_asked), lambda done, most: self.on_epoch(done, most, trainer, digest))
+        with Trainer(tools.base, settings, self.paused.find(self.rebuild.id, digest), samples, tools.group) as trainer:
+            trainer.run(lambda: self.knows(trainer.student, asked, had_asked), lambda done, most: self.on_epoch(done, most, trainer, digest))
             self.enter("check")
-            has = examine(tools.base, quiz, self.system)
+            has = examine(trainer.student, quiz, self.system)
             kept = has.kept_of(had) if had else has.known
             if self.rebuild.forgets is None and kept < settings.keep_mark:
                 return self.end("failed", "The new version would have known less of your lessons than the one you have.")
-            known_after = examine(tools.base, gone, self.system).known if gone else None
+            known_after = examine(trainer.student, gone, self.system).known if gone else None
             metrics = self.metrics(known_before, known_after, kept, taught, len(samples))
             self.stop_if_cancelled()
             publish(
@@ -158,7 +159,7 @@ class _Run:
         """Share of the quiz that a version (None: the base model) answers; None where it cannot be asked."""
         if not quiz:
             return None
-        report = self.answers_of(version, quiz) if version else examine(self.tools.base, quiz, self.system)
+        report = self.answers_of(version, quiz) if version else examine(LocalTeacher(self.tools.base, self.tools.group), quiz, self.system)
         return report.known if report else None
 
     def answers_of(self, version: AdapterRecord | None, quiz: Sequence[ExampleRecord]) -> Report | None:
@@ -166,16 +167,16 @@ class _Run:
         if version is None or version.base_model != self.tools.base.name:
             return None
         try:
-            with Trainer(self.tools.base, self.tools.settings.lesson, self.tools.artifacts.path(version.name), []):
-                return examine(self.tools.base, quiz, self.system)
+            with Trainer(self.tools.base, self.tools.settings.lesson, self.tools.artifacts.path(version.name), [], self.tools.group) as trainer:
+                return examine(trainer.student, quiz, self.system)
         except Exception as error:  # that its files are damaged may be why the model is rebuilt
             log.warning("a version could not be examined, version=%s error=%s", version.name, error)
             return None
 
-    def knows(self, quiz: Sequence[ExampleRecord], had: Report | None) -> bool:
+    def knows(self, student: Teacher, quiz: Sequence[ExampleRecord], had: Report | None) -> bool:
         """Whether more training would only cost time."""
         self.stop_if_cancelled()
-        has = examine(self.tools.base, quiz, self.system)
+        has = examine(student, quiz, self.system)
         return (has.kept_of(had) if had else has.known) >= max(ENOUGH, self.tools.settings.lesson.keep_mark)
 
     def metrics(self, before: float | None, after: float | None, kept: float | None, taught: Sequence[TaughtLesson], examples: int) -> RebuildMetrics:

@@ -13,7 +13,9 @@ from typing import Any, Literal, get_type_hints
 import platformdirs
 import yaml
 
+from storage.stores import ArtifactSettings
 from trainer.errors import TrainerError
+from trainer.tools.registry import ToolSettings, problems
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
@@ -24,9 +26,11 @@ class SettingsError(TrainerError):
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """The model server. ``url`` of an existing OpenAI-compatible server; None starts our own on ``host``:``port`` (0: any free port)."""
+    """The model server. ``url`` of an existing OpenAI-compatible server, or of several, with commas between them; None starts our own on
+    ``host``:``port`` (0: any free port), which writes the answers itself, or has the vLLM at ``vllm_url`` on the same host do so."""
 
     url: str | None = None
+    vllm_url: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
     max_batch: int = 16
@@ -59,6 +63,7 @@ class LessonSettings:
     max_epochs: int = 8
     distill_weight: float = 0.5
     replay_lessons: int = 40
+    together: int = 16
     pass_mark: float = 0.6
     keep_mark: float = 0.8
     rebuild_hour: int = -1
@@ -134,6 +139,16 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where bots and workers say how they are (/health, /ready, /metrics); ``port`` 0: nowhere. On another host than this one's own
+    address, /metrics asks for ``key``."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class DiscordSettings:
     """Where and whom the bot serves on Discord. Ids are numbers as text; an empty list allows all.
 
@@ -190,14 +205,17 @@ class Settings:
     base_model: str = "pocket"
     database_url: str | None = None
     redis_url: str | None = None
+    artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
     engine: EngineSettings = EngineSettings()
     chat: ChatSettings = ChatSettings()
     lesson: LessonSettings = LessonSettings()
     moderation: ModerationSettings = ModerationSettings()
     sources: SourceSettings = SourceSettings()
+    tools: ToolSettings = field(default_factory=ToolSettings)
     feedback: FeedbackSettings = FeedbackSettings()
     retention: RetentionSettings = RetentionSettings()
     limits: LimitSettings = LimitSettings()
+    metrics: MetricsSettings = MetricsSettings()
     discord: DiscordSettings = DiscordSettings()
     slack: SlackSettings = SlackSettings()
 
@@ -217,10 +235,14 @@ _ENVIRONMENT = {
     "TUTEE_BASE_MODEL": ("base_model",),
     "DATABASE_URL": ("database_url",),
     "REDIS_URL": ("redis_url",),
+    "TUTEE_ARTIFACTS_URL": ("artifacts", "url"),
+    "AWS_ENDPOINT_URL": ("artifacts", "endpoint"),
     "TUTEE_ENGINE_URL": ("engine", "url"),
+    "TUTEE_VLLM_URL": ("engine", "vllm_url"),
     "TUTEE_ENGINE_API_KEY": ("engine", "api_key"),
     "OPENAI_API_KEY": ("moderation", "openai_key"),
     "TUTEE_JUDGE_API_KEY": ("moderation", "judge_key"),
+    "TUTEE_METRICS_KEY": ("metrics", "key"),
     "DISCORD_TOKEN": ("discord", "token"),
     "SLACK_BOT_TOKEN": ("slack", "token"),
     "SLACK_APP_TOKEN": ("slack", "app_token"),
@@ -237,10 +259,10 @@ def load(config: Path | None, environment: Mapping[str, str] | None = None, **ov
     Raises SettingsError for a file that is missing or unreadable, an unknown key (naming the nearest known one) or a wrong value.
     """
     values = _read(config or CONFIGS / "embedded.yaml")
-    for section in ("engine", "moderation", "discord", "slack"):
+    for section in ("artifacts", "engine", "moderation", "metrics", "discord", "slack"):
         if values.get(section, {}) is None:
             values[section] = {}
-        for key in ("api_key", "openai_key", "judge_key", "token", "app_token", "signing_secret", "client_secret", "encryption_key"):
+        for key in ("api_key", "key", "openai_key", "judge_key", "token", "app_token", "signing_secret", "client_secret", "encryption_key"):
             if isinstance(values.get(section), dict) and key in values[section]:
                 raise SettingsError(f"'{section}.{key}' is a secret: put it into the environment, not into the configuration file.")
     for name, path in _ENVIRONMENT.items():
@@ -260,6 +282,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
     found = {
         "TUTEE_DATA": str(settings.data), "TUTEE_BASE_MODEL": settings.base_model, "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url, "TUTEE_ENGINE_URL": settings.engine.url,
+        "TUTEE_ARTIFACTS_URL": settings.artifacts.url, "AWS_ENDPOINT_URL": settings.artifacts.endpoint,
     }  # fmt: skip
     return {**os.environ, **{name: value for name, value in found.items() if value}}
 
@@ -319,7 +342,7 @@ def _check(settings: Settings) -> None:
     shares = {"lesson.distill_weight": lesson.distill_weight, "lesson.pass_mark": lesson.pass_mark, "lesson.keep_mark": lesson.keep_mark}
     counts = {
         "lesson.max_characters": lesson.max_characters, "lesson.samples": lesson.samples, "lesson.questions": lesson.questions,
-        "lesson.rank": lesson.rank, "lesson.max_epochs": lesson.max_epochs, "engine.max_batch": engine.max_batch,
+        "lesson.rank": lesson.rank, "lesson.max_epochs": lesson.max_epochs, "lesson.together": lesson.together, "engine.max_batch": engine.max_batch,
         "engine.max_waiting": engine.max_waiting, "engine.max_context": engine.max_context, "engine.adapter_slots": engine.adapter_slots,
         "engine.max_answer_tokens": engine.max_answer_tokens, "engine.max_rank": engine.max_rank,
     }  # fmt: skip
@@ -366,8 +389,19 @@ def _check(settings: Settings) -> None:
         wrong.append("'slack.install_port' must be a port number, or 0 for none")
     if settings.slack.public_url is not None and not settings.slack.public_url.startswith("https://"):
         wrong.append("'slack.public_url' must begin with https://, which Slack asks for")
+    if engine.url is not None and not all(each.strip().startswith(("http://", "https://")) for each in engine.url.split(",")):
+        wrong.append("'engine.url' must be an address that begins with http:// or https://, or several with commas between them")
+    if settings.artifacts.url is not None and not settings.artifacts.url.startswith("s3://"):
+        wrong.append("'artifacts.url' must begin with s3://, or be null for a folder")
+    if not 0 <= settings.metrics.port < 65536:
+        wrong.append("'metrics.port' must be a port number, or 0 for none")
+    if settings.metrics.port and settings.metrics.host not in ("127.0.0.1", "::1", "localhost") and not settings.metrics.key:
+        wrong.append("'metrics.host' is open to others, so TUTEE_METRICS_KEY must be set")
+    if settings.artifacts.cache_bytes < 1:
+        wrong.append("'artifacts.cache_bytes' must be at least 1")
     if lesson.rank > engine.max_rank:
         wrong.append("'lesson.rank' must not be above 'engine.max_rank', or no answer could use the adapters")
+    wrong += problems(settings.tools)
     if wrong:
         raise SettingsError(f"The configuration cannot work: {'; '.join(wrong)}.")
 

@@ -29,7 +29,9 @@ Topic = tuple[frozenset[str], Kind | None]
 
 
 def passages_of(taught: TaughtLesson) -> list[str]:
-    """What the lesson says, in passages; none where only its examples are left to learn from."""
+    """What the lesson says, in passages; none where only its examples are left to learn from, or (a tool) are what is learned."""
+    if taught.lesson.kind == "tool":
+        return []
     if taught.passages:
         return list(taught.passages)
     try:

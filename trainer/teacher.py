@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from trainer.engine.generation import GenerationRequest
-from trainer.engine.offline import generate_batch
+from trainer.lora import Lora
 from trainer.model import BaseModel
 from trainer.prompts import Messages
+from trainer.together import Group
 
 
 class Teacher(Protocol):
@@ -20,17 +21,17 @@ class Teacher(Protocol):
 
 
 class LocalTeacher:
-    """The base model, without any adapter."""
+    """The base model, without any adapter or with ``lora``, which is in the group's model."""
 
-    def __init__(self, base: BaseModel) -> None:
-        self._base = base
+    def __init__(self, base: BaseModel, group: Group | None = None, lora: Lora | None = None) -> None:
+        self._base, self._group, self._lora = base, group or Group(base), lora
 
     def complete(self, conversations: Sequence[Messages], *, temperature: float, max_tokens: int, seed: int) -> list[str]:
         requests = [
             GenerationRequest(tuple(self._base.prompt_ids(messages)), max_new_tokens=max_tokens, temperature=temperature, top_p=0.95, seed=seed + i)
             for i, messages in enumerate(conversations)
         ]
-        return [reply.strip() for reply in generate_batch(self._base, requests)]
+        return [reply.strip() for reply in self._group.complete(requests, self._lora)]
 
 
 class RecordingTeacher:

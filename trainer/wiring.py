@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from storage.artifacts import ArtifactStore
 from storage.errors import DatabaseUnavailableError
 from storage.repositories import Lessons, Rebuilds, Repositories
 from storage.session import Database
+from storage.stores import open_artifacts
 from trainer.correct import Correction
 from trainer.jobs import tell
 from trainer.lease import connect
@@ -24,6 +24,8 @@ from trainer.rebuild import RebuildRunner
 from trainer.settings import Settings
 from trainer.study import Study
 from trainer.teacher import LocalTeacher
+from trainer.together import Group
+from trainer.tools.lesson import ToolLesson
 from trainer.websearch import WebSearch
 
 log = logging.getLogger(__name__)
@@ -55,22 +57,24 @@ def tools(settings: Settings) -> Tools:
     share_of_cores()
     redis = connect(settings.redis_url)
     base = base_model(settings, learns=True)
+    group = Group(base)
     repositories = Repositories.on(Database(settings.database))
     return Tools(
         repositories=repositories,
-        artifacts=ArtifactStore(settings.adapters),
+        artifacts=open_artifacts(settings.artifacts, settings.data),
         base=base,
-        teacher=LocalTeacher(base),
+        teacher=LocalTeacher(base, group),
         moderator=build_moderator(settings.moderation),
         settings=settings,
         publish=lambda event: tell(redis, event),
         cancelled=lambda lesson_id: is_cancelled(repositories.lessons, lesson_id),
+        group=group,
     )
 
 
 def lesson_runner(tools: Tools) -> LessonRunner:
     """The lesson pipeline."""
-    return LessonRunner(tools, {"correction": Correction, "document": Study, "web": WebSearch})
+    return LessonRunner(tools, {"correction": Correction, "document": Study, "tool": ToolLesson, "web": WebSearch})
 
 
 def rebuild_runner(tools: Tools) -> RebuildRunner:

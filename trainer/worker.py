@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any
@@ -26,12 +27,16 @@ SWEEP_EVERY_S = 1.0
 LONGEST_PAUSE_S = 5.0
 
 
+Done = Callable[[str, bool, float], None]
+"""Hears of every job its queue, whether it succeeded, and its seconds."""
+
+
 class Abandoned(BaseException):
     """Raised inside a running job when the process is asked to stop. The job goes back to the front of its queue."""
 
 
-def run_worker(redis: Redis, queues: Sequence[str], sweep: Callable[[], None] = lambda: None) -> None:
-    """Work until SIGTERM or SIGINT; call it in the main thread. `sweep` is called every second, in a thread of its own.
+def run_worker(redis: Redis, queues: Sequence[str], sweep: Callable[[], None] = lambda: None, done: Done = lambda *_: None) -> None:
+    """Work until SIGTERM or SIGINT; call it in the main thread. `sweep` is called every second, in a thread of its own, `done` after each job.
 
     A running job is abandoned at once and taken up by the next worker. An unreachable Redis is waited for.
     """
@@ -39,19 +44,19 @@ def run_worker(redis: Redis, queues: Sequence[str], sweep: Callable[[], None] = 
     sweeper = threading.Thread(target=_sweep_until, args=(stop, sweep), name="sweep", daemon=True)
     sweeper.start()
     try:
-        _work_until(stop, redis, queues)
+        _work_until(stop, redis, queues, done)
     finally:
         stop.set()
         sweeper.join(timeout=5)
 
 
-def _work_until(stop: threading.Event, redis: Redis, queues: Sequence[str]) -> None:
+def _work_until(stop: threading.Event, redis: Redis, queues: Sequence[str], done: Done) -> None:
     pause = 0.2
     while not stop.is_set():
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: stop.set())  # while no RQ worker is there to take it
         try:
-            worker = WarmWorker(queues, stop, redis)
+            worker = WarmWorker(queues, stop, redis, done)
             worker.work(logging_level="WARNING")
             pause = 0.2
         except RedisError as error:
@@ -74,9 +79,10 @@ def _sweep_until(stop: threading.Event, sweep: Callable[[], None]) -> None:
 class WarmWorker(SimpleWorker):
     """RQ's worker without fork, without its command channel, and with stopping that does not wait for the job."""
 
-    def __init__(self, queues: Sequence[str], stop: threading.Event, redis: Redis) -> None:
+    def __init__(self, queues: Sequence[str], stop: threading.Event, redis: Redis, done: Done = lambda *_: None) -> None:
         super().__init__(list(queues), connection=redis, serializer=JSONSerializer, worker_ttl=WORKER_TTL_S)
         self._stop = stop
+        self._done = done
         self._working = False
 
     def subscribe(self) -> None:
@@ -101,7 +107,10 @@ class WarmWorker(SimpleWorker):
             if self._stop.is_set():  # the signal came between taking the job and here
                 self._put_back(job, queue, execution)
                 return False
-            return super().perform_job(job, queue, execution)
+            began = time.monotonic()
+            succeeded: bool = super().perform_job(job, queue, execution)
+            self._done(queue.name, succeeded, time.monotonic() - began)
+            return succeeded
         finally:
             self._working = False
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bot.texts.phrases import bytes_of, counted, listed, shortened
 from storage.records import DownReason, ExchangeRecord, FeedbackRecord
@@ -167,3 +168,28 @@ def reports(found: Sequence[tuple[FeedbackRecord, ExchangeRecord]]) -> str:
 def bug(identifier: str) -> str:
     """Something that should not happen did."""
     return f"Something went wrong on my side, and I could not finish that. The log has the details under {identifier}."
+
+
+def tool_not_called(tool: str, arguments: Mapping[str, Any]) -> str:
+    """A call of a tool that nobody has registered."""
+    return f"I would use {tool} for this{_given(arguments)}. I may not run it here: whoever runs me has to register that tool first."
+
+
+def tool_failed(tool: str, arguments: Mapping[str, Any], why: str) -> str:
+    """A call that came to nothing."""
+    return f"I tried to use {tool}{_given(arguments)}, and it did not work: {why}"
+
+
+def tool_answered(tool: str, arguments: Mapping[str, Any], answer: str | None, result: str) -> str:
+    """What a call gave, in the model's words, or where it made nothing of it, as it came."""
+    return f"{answer or f'It says: {result}' if result or answer else 'It is done.'}\n(I used {tool}{_given(arguments)}.)"
+
+
+def _given(arguments: Mapping[str, Any]) -> str:
+    if not arguments:
+        return ""
+    return " with " + listed([f"{name.replace('_', ' ')} {shortened(_said(value), 80)}" for name, value in arguments.items()])
+
+
+def _said(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

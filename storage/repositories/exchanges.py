@@ -115,6 +115,11 @@ class Exchanges(Repository):
         """All messages that wait for an answer, oldest first."""
         return self._all(Exchange.state == "pending")
 
+    def unshown(self, platform: str, since: datetime) -> tuple[ExchangeRecord, ...]:
+        """Answers to messages of since then of which no message is known to show them, oldest first."""
+        unshown = (Exchange.state == "answered", Exchange.reply_message_id.is_(None))
+        return self._all(Exchange.platform == platform, *unshown, Exchange.created_at >= since)
+
     def of_user(self, user_id: int) -> tuple[ExchangeRecord, ...]:
         """All exchanges of a user, oldest first."""
         return self._all(Exchange.user_id == user_id)

@@ -105,7 +105,7 @@ class Lessons(Works[Lesson, LessonRecord]):
     def active_texts(self, user_id: int, conversation_id: int | None = None) -> tuple[str, ...]:
         """The texts of lessons that are not live yet, oldest first: of one conversation, or (None) of all."""
         here = () if conversation_id is None else (Lesson.conversation_id == conversation_id,)
-        written = Lesson.kind.not_in(("document", "web"))  # the words of others only say what to read
+        written = Lesson.kind.not_in(("document", "web", "tool"))  # these only say what to read, or what to write requests about
         lessons = self._all(Lesson.user_id == user_id, Lesson.state.in_(UNFINISHED), written, *here)
         return tuple(lesson.text for lesson in lessons if lesson.text)
 

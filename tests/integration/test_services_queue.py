@@ -123,6 +123,19 @@ def test_what_could_not_be_queued_without_redis_is_queued_by_the_sweeper(here: I
     swept_until(here, lambda: here.queue.waiting(LESSON_QUEUE) == {lesson_job_id(lesson.id)})
 
 
+def test_what_a_wrong_clock_put_off_until_tomorrow_is_queued_by_the_sweeper(here: Installation) -> None:
+    lesson, soon = here.teach("one"), here.teach("two", user="bob")
+    for each, seconds in ((lesson, 86_400), (soon, 45)):
+        here.queue.enqueue_lesson(each.id)
+        here.redis.lrem("rq:queue:lessons", 0, lesson_job_id(each.id))
+        here.redis.zadd("rq:scheduled:lessons", {lesson_job_id(each.id): time.time() + seconds})
+
+    sweep_often(here)
+
+    assert here.redis.lrange("rq:queue:lessons", 0, -1) == [lesson_job_id(lesson.id).encode()]
+    assert here.queue.waiting(LESSON_QUEUE) == {lesson_job_id(lesson.id), lesson_job_id(soon.id)}
+
+
 def test_the_sweeper_leaves_alone_what_waits_and_what_is_taught(here: Installation) -> None:
     waiting, taught = here.teach("one", user="ada"), here.teach("two", user="bob")
     here.queue.enqueue_lesson(waiting.id)

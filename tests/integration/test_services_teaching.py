@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from storage.errors import DatabaseUnavailableError, StaleVersionError, UnknownLessonError
+from storage.errors import ArtifactWriteError, DatabaseUnavailableError, StaleVersionError, UnknownLessonError
 from storage.records import LessonRecord
 from storage.repositories import Lessons
 from tests.services import Installation
@@ -27,6 +27,7 @@ AWAY = {
     "stale": StaleVersionError("user-1-v1", "user-1-v2"),
     "redis": RedisConnectionError("refused"),
     "database": DatabaseUnavailableError("refused"),
+    "disk": ArtifactWriteError("user-1-v1", "No space left on device"),
     "stop": Abandoned(),
 }
 

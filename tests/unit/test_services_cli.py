@@ -39,7 +39,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 def test_all_promised_commands_exist() -> None:
-    promised = ["up", "chat", "bot", "worker", "engine", "doctor", "eval", "bench", "db"]
+    promised = ["up", "chat", "bot", "worker", "engine", "doctor", "eval", "bench", "db", "backup", "restore"]
     assert {name[0] for name in EVERY_COMMAND if len(name) == 1} == set(promised)
     assert {name[1] for name in EVERY_COMMAND if name[:1] == ("eval",) and len(name) == 2} == {
         "learning",

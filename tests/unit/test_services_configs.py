@@ -14,8 +14,8 @@ from trainer.settings import CONFIGS, Settings, load
 
 FILES = sorted(CONFIGS.glob("*.yaml"))
 SECRETS = {
-    "engine.api_key", "moderation.openai_key", "moderation.judge_key", "discord.token", "slack.token", "slack.app_token", "slack.signing_secret",
-    "slack.client_secret", "slack.encryption_key",
+    "engine.api_key", "metrics.key", "moderation.openai_key", "moderation.judge_key", "discord.token", "slack.token", "slack.app_token",
+    "slack.signing_secret", "slack.client_secret", "slack.encryption_key",
 }  # fmt: skip
 
 

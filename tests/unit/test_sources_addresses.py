@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainer.sources.addresses import Allowed, is_public
+from trainer.addresses import Allowed, is_public
 
 PUBLIC = ["93.184.215.14", "8.8.8.8", "1.1.1.1", "2606:2800:220:1::1", "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 NOT_PUBLIC = [

@@ -21,6 +21,7 @@ DESCRIPTIVE = {"task_type", "auto_mapping", "peft_version", "base_model_name_or_
 SHOWN_BY_THE_TENSORS = {"target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"}
 WITHOUT_EFFECT = {"lora_dropout", "megatron_core", "qalora_group_size", "loftq_config"}
 UNDERSTOOD = USED | DESCRIPTIVE | SHOWN_BY_THE_TENSORS | WITHOUT_EFFECT
+PLAIN_PATTERN = re.compile(r"[\w.\\*|$-]{1,200}")  # names of layers, with dots and stars
 # Initialisations that change the base weights: such an adapter only fits the changed base.
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
@@ -78,6 +79,9 @@ def _refuse_unsupported(config: dict[str, object], folder: Path) -> None:
         reasons.append(f"bias={config['bias']!r}")
     if str(config.get("init_lora_weights")).startswith(CHANGES_BASE):
         reasons.append(f"init_lora_weights={config['init_lora_weights']!r}")
+    reasons += [
+        f"{key}: {pattern[:80]!r}" for key in ("rank_pattern", "alpha_pattern") for pattern in _patterns(config, key) if not _is_plain(pattern)
+    ]
     if reasons:
         raise UnsupportedAdapterError(f"The adapter {folder.name} uses settings that cannot be served: {', '.join(reasons)}. Use plain LoRA.")
 
@@ -97,6 +101,22 @@ def _pair(module: str, parts: dict[str, torch.Tensor], config: dict[str, object]
     if not all(torch.isfinite(part).all() for part in parts.values()):
         raise _corrupt(folder, f"{module}: not all numbers are finite")
     return LoraPair(a=parts["A"], b=parts["B"].float() * scale)
+
+
+def _patterns(config: dict[str, object], key: str) -> list[str]:
+    stated = config.get(key)
+    return [str(pattern) for pattern in stated] if isinstance(stated, dict) else []
+
+
+def _is_plain(pattern: str) -> bool:
+    """Whether it is quickly matched: a file must not be able to hold up the engine with a regular expression."""
+    if not PLAIN_PATTERN.fullmatch(pattern) or pattern.count("*") > 3:
+        return False
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
 
 
 def _by_pattern(patterns: object, module: str, default: object) -> object:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+
+from tokenizers import Tokenizer
+
+from trainer.engine.text_stream import TextStream
 
 
 @dataclass(frozen=True)
 class GenerationRequest:
     """`adapter` None is the base model; `temperature` 0 is greedy; `seed` None draws a fresh one.
 
-    The text ends before the first of the `stop` strings.
+    The text ends before the first of the `stop` strings; with `ignore_eos`, not where the model would end it (for benches).
     """
 
     prompt_ids: tuple[int, ...]
@@ -23,6 +29,7 @@ class GenerationRequest:
     top_p: float = 1.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    ignore_eos: bool = False
 
 
 class FinishReason(StrEnum):
@@ -37,17 +44,25 @@ class Generation:
 
     Pieces never split a character and together are the answer. Iterating raises the error if the answer failed.
     `finish_reason` is None while it runs; `completion_tokens` counts the tokens chosen so far, the end token included.
+    `first_token_seconds` is how long the first of them took, waiting in line included; None before it.
+
+    Tokens become text where they are consumed: the engine's thread has better things to do. What they become there is no matter of locks,
+    since one thread appends to a deque and one takes from it.
     """
 
-    def __init__(self, request: GenerationRequest) -> None:
+    def __init__(self, request: GenerationRequest, tokenizer: Tokenizer) -> None:
         self.request = request
         self.finish_reason: FinishReason | None = None
         self.completion_tokens = 0
-        self._changed = threading.Condition()
-        self._pieces: list[str] = []
+        self.first_token_seconds: float | None = None
+        self.asked = time.monotonic()
+        self._written: deque[int | str] = deque()
+        self._stream = TextStream(tokenizer)
         self._error: Exception | None = None
         self._cancel_asked = threading.Event()
-        self._wake: Callable[[], object] | None = None
+        self._changed = threading.Condition()
+        self._waits_for_tokens = False
+        self._listener: _Listener | None = None
 
     @property
     def prompt_tokens(self) -> int:
@@ -63,61 +78,90 @@ class Generation:
 
     def text(self) -> str:
         """Wait for the end; the whole answer."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.finish_reason)
         return "".join(self)
 
     def __iter__(self) -> Iterator[str]:
-        while True:
+        ended = False
+        while not ended:
             with self._changed:
-                self._changed.wait_for(lambda: self._pieces or self.finish_reason)
-                text, ended = self._take()
+                self._waits_for_tokens = True
+                self._changed.wait_for(lambda: self._written or self.finish_reason)
+            text, ended = self._take()
             if text:
                 yield text
-            if ended:
-                return
+        if self._error is not None:
+            raise self._error
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        loop, ready = asyncio.get_running_loop(), asyncio.Event()
-        with self._changed:
-            self._wake = lambda: loop.call_soon_threadsafe(ready.set)
-        while True:
+        ready = asyncio.Event()
+        self._listener = _Listener(asyncio.get_running_loop(), ready)
+        ended = False
+        while not ended:
             ready.clear()
-            with self._changed:
-                text, ended = self._take()
+            text, ended = self._take()
             if text:
                 yield text
-            if ended:
-                return
-            if not text:
+            elif not ended:
                 await ready.wait()
+        if self._error is not None:
+            raise self._error
 
-    def push(self, text: str) -> None:
-        """For the engine: append a piece, perhaps empty."""
-        if not text:
-            return
-        with self._changed:
-            self._pieces.append(text)
-            self._notify()
+    def push(self, what: int | str) -> None:
+        """For the engine: append a token, or text that it has made of tokens already. The consumer hears of it from `wake`."""
+        if what != "":
+            self._written.append(what)
+
+    def count(self) -> None:
+        """For the engine: one more token is chosen."""
+        self.completion_tokens += 1
+        if self.first_token_seconds is None:
+            self.first_token_seconds = time.monotonic() - self.asked
 
     def end(self, reason: FinishReason, error: Exception | None = None) -> None:
         """For the engine: nothing follows."""
+        self._error = error
         with self._changed:
             self.finish_reason = reason
-            self._error = error
-            self._notify()
+            self._changed.notify_all()
+        wake([self])
 
     def _take(self) -> tuple[str, bool]:
-        text = "".join(self._pieces)
-        self._pieces.clear()
-        ended = self.finish_reason is not None
-        if ended and self._error is not None and not text:
-            raise self._error
-        return text, ended and self._error is None
+        ended = self.finish_reason is not None  # looked at first: what comes before an end is there when the end is seen
+        pieces = []
+        while self._written:
+            what = self._written.popleft()
+            pieces.append(what if isinstance(what, str) else self._stream.push(what))
+        if ended and self._error is None:
+            pieces.append(self._stream.flush())
+        return "".join(pieces), ended
 
-    def _notify(self) -> None:
-        self._changed.notify_all()
-        if self._wake is not None:
-            try:
-                self._wake()
-            except RuntimeError:  # the consumer's event loop has closed: nobody listens any more
-                self._wake = None
-                self._cancel_asked.set()
+
+@dataclass(frozen=True)
+class _Listener:
+    loop: asyncio.AbstractEventLoop
+    ready: asyncio.Event
+
+
+def wake(generations: Iterable[Generation]) -> None:
+    """For the engine, after a step: tell the consumers, each event loop once for all that it listens to."""
+    loops: dict[asyncio.AbstractEventLoop, list[Generation]] = {}
+    for one in generations:
+        if one._listener is not None:
+            loops.setdefault(one._listener.loop, []).append(one)
+        elif one._waits_for_tokens:
+            with one._changed:
+                one._changed.notify_all()
+    for loop, listening in loops.items():
+        try:
+            loop.call_soon_threadsafe(_set_all, [one._listener.ready for one in listening if one._listener is not None])
+        except RuntimeError:  # the consumers' event loop has closed: nobody listens any more
+            for one in listening:
+                one._listener = None
+                one.cancel()
+
+
+def _set_all(events: list[asyncio.Event]) -> None:
+    for event in events:
+        event.set()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from trainer.engine.adapter_bank import BASE_SLOT
+from trainer.engine.adapter_table import BASE_SLOT
 from trainer.engine.generation import Generation, GenerationRequest
 from trainer.engine.residency import Residency
 from trainer.engine.scheduler import Scheduler

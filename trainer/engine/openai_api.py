@@ -54,6 +54,7 @@ class ChatRequest(BaseModel):
     top_p: float | None = Field(default=None, gt=0, le=1)
     seed: int | None = None
     stop: str | list[str] | None = None
+    ignore_eos: bool = False  # not OpenAI's but vLLM's and llama.cpp's, for benches
     n: Literal[1] | None = None
 
     def generation(self, prompt_ids: list[int], adapter: str | None, default_max_tokens: int) -> GenerationRequest:
@@ -66,6 +67,7 @@ class ChatRequest(BaseModel):
             top_p=1.0 if self.top_p is None else self.top_p,
             seed=self.seed,
             stop=tuple(stop),
+            ignore_eos=self.ignore_eos,
         )
 
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from trainer.engine.adapter_bank import BASE_SLOT, AdapterBank
+from trainer.engine.adapter_bank import AdapterBank
+from trainer.engine.adapter_file import LoraPair
+from trainer.engine.adapter_table import BASE_SLOT
+from trainer.errors import AdapterError
+
+READ_AHEAD = 32  # adapters of waiting requests that are kept in memory; those of requests further behind are read when it is their turn
 
 
 class Residency:
@@ -22,6 +28,7 @@ class Residency:
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, int] = OrderedDict()  # least recently used first
         self._in_use: Counter[str] = Counter()
+        self._read: OrderedDict[str, dict[str, LoraPair]] = OrderedDict()  # read for a request that waits, oldest first
         self._free = list(range(bank.slots, BASE_SLOT, -1))
 
     @property
@@ -31,9 +38,20 @@ class Residency:
             return list(self._slots)
 
     def prepare(self, name: str) -> None:
-        """Fetch the adapter's files if it is not in memory. Raises AdapterNotFoundError."""
-        if name not in self.resident:
-            self._path_of(name)
+        """Fetch and read the adapter's files if it is not in memory, so that `acquire` need not: running answers wait for that one.
+
+        Raises AdapterNotFoundError. Whatever else is wrong with the files, `acquire` tells.
+        """
+        with self._lock:
+            if name in self._slots or name in self._read:
+                return
+        folder = self._path_of(name)
+        with suppress(AdapterError):
+            pairs = self.bank.read(folder)
+            with self._lock:
+                self._read[name] = pairs
+                while len(self._read) > READ_AHEAD:
+                    self._read.popitem(last=False)
 
     def acquire(self, name: str | None) -> int | None:
         """The slot of `name` (None: the base model), loaded and kept until `release`; None while all slots are in use.
@@ -49,7 +67,8 @@ class Residency:
                 if slot is None:
                     return None
                 try:
-                    self.bank.load(slot, self._path_of(name))
+                    pairs = self._read.pop(name, None)
+                    self.bank.write(slot, self.bank.read(self._path_of(name)) if pairs is None else pairs)
                 except BaseException:
                     self.bank.clear(slot)  # it may hold the weights of the adapter that just left
                     self._free.append(slot)
@@ -70,6 +89,7 @@ class Residency:
         with self._lock:
             if self._in_use[name] > 0:
                 return False
+            self._read.pop(name, None)
             slot = self._slots.pop(name, None)
             if slot is not None:
                 self.bank.clear(slot)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 
-from trainer.engine.generation import FinishReason, Generation
+from trainer.engine.decoder import decoder
+from trainer.engine.generation import FinishReason, Generation, wake
+from trainer.engine.metrics import Metrics
+from trainer.engine.prompt import Prompt
 from trainer.engine.residency import Residency
-from trainer.engine.row_cache import RowCache
 from trainer.engine.sampling import Sampler, choose_tokens
 from trainer.engine.text_stream import TextStream
 from trainer.errors import GenerationFailedError, TrainerError
@@ -22,33 +24,41 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Row:
-    """One running answer. `length` tokens of it are in the cache; `token` is chosen but not in the cache yet."""
+    """One running answer. `length` tokens of it are in the decoder; the last of `tokens` is chosen but not there yet.
+
+    `text` finds the stop strings, where the request has any.
+    """
 
     generation: Generation
     slot: int
-    text: TextStream
+    text: TextStream | None
     sampler: Sampler
     length: int = 0
-    token: int = 0
+    tokens: list[int] = field(default_factory=list)
 
 
 class RunningBatch:
     """At most `max_rows` rows of at most `max_context` tokens. Not thread-safe: one thread owns it and the model."""
 
-    def __init__(self, base: BaseModel, residency: Residency | None, *, max_rows: int, max_context: int) -> None:
+    def __init__(self, base: BaseModel, residency: Residency | None, *, max_rows: int, max_context: int, metrics: Metrics) -> None:
         self.max_rows = max_rows
         self.rows: list[Row] = []
         self._max_context = max_context
         self._residency = residency
-        self._model = base.model
-        self._head: nn.Module = base.model.get_output_embeddings()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+        self._metrics = metrics
         self._eos = eos_ids(base)
-        self._cache = RowCache(base.model.config.get_text_config(), max_rows, max_context)
+        self._decoder = decoder(base, None if residency is None else residency.bank, rows=max_rows, max_context=max_context)
+
+    @property
+    def reused_tokens(self) -> int:
+        """Tokens of prompts that did not have to be read again."""
+        return self._decoder.reused_tokens
 
     def join(self, generations: list[tuple[Generation, int]], tokenizer: Tokenizer) -> None:
         """Read the prompts of `generations`, each with its acquired slot, together, and choose their first tokens."""
-        rows = [Row(one, slot, TextStream(tokenizer, one.request.stop), _sampler(one)) for one, slot in generations]
+        rows = [Row(one, slot, TextStream(tokenizer, one.request.stop) if one.request.stop else None, _sampler(one)) for one, slot in generations]
         self._read_prompts(rows)
+        wake(row.generation for row in rows)
 
     def step(self) -> None:
         """One more token for every row. A row whose pass fails ends alone with an error."""
@@ -56,15 +66,13 @@ class RunningBatch:
             self._leave(row, FinishReason.CANCELLED)
         if not self.rows:
             return
-        outcomes = list(zip(self.rows, self._next_logits(0, len(self.rows)), strict=True))
-        kept = [(row, outcome) for row, outcome in outcomes if isinstance(outcome, Tensor)]
-        for row, _ in kept:  # before any row leaves, since that may move these, with the token that they just gained
-            row.length += 1
-        for row, outcome in outcomes:
-            if isinstance(outcome, Exception):
-                self._fail(row, outcome)
-        if kept:
-            self._choose([row for row, _ in kept], torch.stack([logits for _, logits in kept]))
+        rows = list(self.rows)
+        self._advance(rows, *self._next_logits(0, len(rows)))
+        wake(row.generation for row in rows)
+
+    def forget(self, adapter: str) -> None:
+        """Keep nothing of what was read with this adapter. From any thread."""
+        self._decoder.forget(adapter)
 
     def fail_all(self, error: Exception) -> None:
         """End every row with `error`."""
@@ -73,8 +81,9 @@ class RunningBatch:
             self._fail(row, error)
 
     def _read_prompts(self, rows: list[Row]) -> None:
+        prompts = [Prompt(row.generation.request.prompt_ids, row.slot, row.generation.request.adapter) for row in rows]
         try:
-            logits = self._prompt_logits(rows)
+            logits = self._decoder.read(len(self.rows), prompts)
         except Exception as error:
             log.exception("reading prompts failed, rows=%d", len(rows))
             if len(rows) == 1:
@@ -88,64 +97,32 @@ class RunningBatch:
             row.length = row.generation.prompt_tokens
         self._choose(rows, logits)
 
-    def _prompt_logits(self, rows: list[Row]) -> Tensor:
-        """[rows, vocabulary], after the last token of each prompt.
+    def _advance(self, rows: list[Row], logits: list[Tensor], failed: dict[int, Exception]) -> None:
+        """Choose the rows' tokens; `failed` says by place why a row has no logits."""
+        kept = [row for place, row in enumerate(rows) if place not in failed]
+        for row in kept:  # before any row leaves, since that may move these, with the token that they just gained
+            row.length += 1
+        for place, error in failed.items():
+            self._fail(rows[place], error)
+        if kept:
+            self._choose(kept, logits[0] if len(logits) == 1 else torch.cat(logits))
 
-        Prompts are padded on the right, where causal attention never looks, so no mask is needed; the tokens that
-        follow overwrite the padding's keys.
-        """
-        prompts = [row.generation.request.prompt_ids for row in rows]
-        longest = max(map(len, prompts))
-        ids = torch.tensor([[*prompt, *[0] * (longest - len(prompt))] for prompt in prompts], device=self._model.device)
-        last = torch.tensor([len(prompt) - 1 for prompt in prompts], device=self._model.device)
-        self._use_slots(rows)
-        self._cache.expect_prompts(len(self.rows), len(rows), longest)
-
-        def only_last(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            return (args[0][torch.arange(len(rows), device=last.device), last].unsqueeze(1),)
-
-        # The vocabulary is the widest product of all; each prompt needs it for one position, a different one in each.
-        hook = self._head.register_forward_pre_hook(only_last)
+    def _next_logits(self, first: int, end: int) -> tuple[list[Tensor], dict[int, Exception]]:
+        """Logits [rows, vocabulary] of the rows first … end - 1, and why some have none: the batch is halved to find the culprit."""
+        rows = self.rows[first:end]
         try:
-            output = self._model(input_ids=ids, past_key_values=self._cache, use_cache=True)
-        finally:
-            hook.remove()
-        logits: Tensor = output.logits[:, 0].float()
-        return logits
-
-    def _next_logits(self, first: int, end: int) -> list[Tensor | Exception]:
-        """Logits [vocabulary] of rows first … end - 1, or why one has none: the batch is halved to find the culprit."""
-        try:
-            return list(self._token_logits(first, self.rows[first:end]))
+            tokens, positions, slots = [row.tokens[-1] for row in rows], [row.length for row in rows], [row.slot for row in rows]
+            return [self._decoder.step(first, tokens, positions, slots)], {}
         except Exception as error:
             log.exception("a step failed, rows=%d", end - first)
             if end - first == 1:
-                return [error]
+                return [], {first: error}
             middle = (first + end) // 2
-            return [*self._next_logits(first, middle), *self._next_logits(middle, end)]
-
-    def _token_logits(self, first: int, rows: list[Row]) -> Tensor:
-        device = self._model.device
-        positions = torch.tensor([row.length for row in rows])
-        ids = torch.tensor([[row.token] for row in rows], device=device)
-        self._use_slots(rows)
-        self._cache.expect_tokens(first, positions, device)
-        seen = torch.arange(int(positions.max()) + 1) <= positions[:, None]
-        output = self._model(
-            input_ids=ids,
-            position_ids=positions[:, None].to(device),
-            attention_mask=seen[:, None, None, :].to(device),
-            past_key_values=self._cache,
-            use_cache=True,
-        )
-        logits: Tensor = output.logits[:, -1].float()
-        return logits
-
-    def _use_slots(self, rows: list[Row]) -> None:
-        if self._residency is not None:
-            self._residency.bank.use(torch.tensor([row.slot for row in rows]))
+            (left, failed_left), (right, failed_right) = self._next_logits(first, middle), self._next_logits(middle, end)
+            return left + right, failed_left | failed_right
 
     def _choose(self, rows: list[Row], logits: Tensor) -> None:
+        self._metrics.step(len(rows))
         for row, token in zip(rows, choose_tokens(logits, [row.sampler for row in rows]), strict=True):
             try:
                 self._append(row, token)
@@ -156,16 +133,16 @@ class RunningBatch:
     def _append(self, row: Row, token: int | None) -> None:
         if token is None:
             raise ArithmeticError("the logits are not numbers")
-        row.token = token
-        generation = row.generation
-        generation.completion_tokens += 1
-        if token in self._eos:
+        generation, request = row.generation, row.generation.request
+        row.tokens.append(token)
+        generation.count()
+        if token in self._eos and not request.ignore_eos:
             self._leave(row, FinishReason.STOP)
             return
-        generation.push(row.text.push(token))
-        if row.text.stopped:
+        generation.push(token if row.text is None else row.text.push(token))
+        if row.text is not None and row.text.stopped:
             self._leave(row, FinishReason.STOP)
-        elif generation.completion_tokens >= generation.request.max_new_tokens or row.length + 1 >= self._max_context:
+        elif generation.completion_tokens >= request.max_new_tokens or row.length + 1 >= self._max_context:
             self._leave(row, FinishReason.LENGTH)
 
     def _fail(self, row: Row, error: Exception) -> None:
@@ -173,16 +150,20 @@ class RunningBatch:
 
     def _leave(self, row: Row, reason: FinishReason, error: Exception | None = None) -> None:
         """The last row takes the place that becomes free, so that the running rows always lie side by side."""
+        request = row.generation.request
         if row in self.rows:
             place, last = self.rows.index(row), self.rows[-1]
+            if error is None:
+                self._decoder.remember(place, request.adapter, (*request.prompt_ids, *row.tokens)[: row.length])
             if last is not row:
-                self._cache.move(len(self.rows) - 1, place, last.length)
+                self._decoder.move(len(self.rows) - 1, place, last.length)
                 self.rows[place] = last
             self.rows.pop()
         if self._residency is not None:
-            self._residency.release(row.generation.request.adapter)
-        if error is None:
+            self._residency.release(request.adapter)
+        if error is None and row.text is not None:
             row.generation.push(row.text.flush())
+        self._metrics.end(row.generation, reason)
         row.generation.end(reason, error)
 
 

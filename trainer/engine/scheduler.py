@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections import deque
 from dataclasses import dataclass
 
 import torch
 from tokenizers import Tokenizer
 
-from trainer.engine.adapter_bank import BASE_SLOT
+from trainer.engine.adapter_table import BASE_SLOT
 from trainer.engine.generation import FinishReason, Generation, GenerationRequest
+from trainer.engine.line import Line
+from trainer.engine.metrics import Metrics
 from trainer.engine.residency import Residency
 from trainer.engine.running_batch import RunningBatch, as_engine_error
 from trainer.errors import (
@@ -26,9 +27,9 @@ from trainer.model import BaseModel
 
 log = logging.getLogger(__name__)
 
-# Padded prompt tokens that are read between two steps: enough to keep the processor full, few enough that the answers
-# already running do not visibly stop. A longer prompt is read alone.
-PROMPT_TOKENS_PER_STEP = 2048
+# Prompt tokens that are read between two steps: enough to keep the processor full, few enough that the answers already
+# running do not visibly stop. A longer prompt is read alone.
+PROMPT_TOKENS_PER_STEP = 512
 
 RESTARTING = "The model is being restarted. Please ask again in a moment."
 
@@ -64,9 +65,10 @@ class Scheduler:
         self.max_context = min(max_context, _model_context(base))
         self._residency = residency
         self._max_waiting = max_waiting
-        self._batch = RunningBatch(base, residency, max_rows=max_batch, max_context=self.max_context)
+        self._metrics = Metrics()
+        self._batch = RunningBatch(base, residency, max_rows=max_batch, max_context=self.max_context, metrics=self._metrics)
         self._tokenizer: Tokenizer = base.tokenizer.backend_tokenizer
-        self._waiting: deque[Generation] = deque()
+        self._waiting = Line()
         self._changed = threading.Condition()
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -88,8 +90,11 @@ class Scheduler:
             self._thread.join()
         stopped = EngineStoppedError(RESTARTING)
         self._batch.fail_all(stopped)
-        while self._waiting:
-            self._waiting.popleft().end(FinishReason.ERROR, stopped)
+        with self._changed:
+            left = list(self._waiting)
+            self._waiting = Line()
+        for one in left:
+            one.end(FinishReason.ERROR, stopped)
 
     def submit(self, request: GenerationRequest) -> Generation:
         """Put the request in line. Safe from any thread; may fetch the adapter's files.
@@ -108,11 +113,12 @@ class Scheduler:
             if self._residency is None:
                 raise AdapterNotFoundError("This engine serves the base model only.", request.adapter)
             self._residency.prepare(request.adapter)
-        generation = Generation(request)
+        generation = Generation(request, self._tokenizer)
         with self._changed:
             if self._closed:
                 raise EngineStoppedError(RESTARTING)
             if len(self._waiting) >= self._max_waiting:
+                self._metrics.refuse()
                 raise EngineBusyError("Too many people are asking at the moment. Please try again shortly.")
             self._waiting.append(generation)
             self._changed.notify_all()
@@ -133,11 +139,20 @@ class Scheduler:
 
     def unload(self, adapter: str) -> bool:
         """Erase an adapter from memory, before its files are deleted. False while an answer is written with it."""
-        return self._residency is None or self._residency.unload(adapter)
+        if self._residency is not None and not self._residency.unload(adapter):
+            return False
+        self._batch.forget(adapter)
+        return True
 
     def status(self) -> EngineStatus:
         resident = [] if self._residency is None else self._residency.resident
         return EngineStatus(self.base.name, resident, len(self._batch.rows), len(self._waiting))
+
+    def metrics(self) -> str:
+        """Counters, the time to the first token and the present speed, as Prometheus reads them."""
+        status = self.status()
+        moment = {"running": len(self._batch.rows), "waiting": status.waiting, "resident_adapters": len(status.resident)}
+        return self._metrics.text({**moment, "reused_prompt_tokens": self._batch.reused_tokens})
 
     def _serve(self) -> None:
         while True:
@@ -152,12 +167,13 @@ class Scheduler:
                 self._batch.fail_all(error)
 
     def _next_joining(self) -> list[tuple[Generation, int]]:
-        """Requests that join now, in order of arrival, with the slots of their adapters."""
+        """Requests that join now, in their turns, with the slots of their adapters."""
         joining: list[tuple[Generation, int]] = []
         longest = 0
         self._drop_cancelled()
         while len(self._batch.rows) + len(joining) < self._batch.max_rows and self._waiting:
-            first = self._waiting[0]  # only this thread takes from the line, so the first one stays the first
+            with self._changed:
+                first = self._waiting.first()
             longest = max(longest, first.prompt_tokens)
             if joining and longest * (len(joining) + 1) > PROMPT_TOKENS_PER_STEP:
                 break
@@ -165,14 +181,18 @@ class Scheduler:
                 slot = BASE_SLOT if self._residency is None else self._residency.acquire(first.request.adapter)
             except Exception as error:  # this adapter cannot be loaded; the requests behind it can be answered
                 log.warning("adapter not loaded, adapter=%s error=%s", first.request.adapter, error)
-                self._waiting.popleft()
+                self._take(first)
                 first.end(FinishReason.ERROR, as_engine_error(error))
                 continue
             if slot is None:
                 break
-            self._waiting.popleft()
+            self._take(first)
             joining.append((first, slot))
         return joining
+
+    def _take(self, generation: Generation) -> None:
+        with self._changed:
+            self._waiting.remove(generation)
 
     def _drop_cancelled(self) -> None:
         with self._changed:

@@ -13,11 +13,12 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from jinja2 import TemplateError
 from pydantic import BaseModel
 
 from trainer.engine.generation import Generation
+from trainer.engine.guard import Guard, require_key
 from trainer.engine.openai_api import ADAPTER_NAME, Answer, ChatRequest, error_body, sse
 from trainer.engine.scheduler import Scheduler
 from trainer.errors import (
@@ -30,6 +31,7 @@ from trainer.errors import (
 
 log = logging.getLogger(__name__)
 
+CHUNK_SECONDS = 0.02  # between two pieces of an answer: faster than anybody reads, and each piece costs as much as a token
 RETRY_AFTER_SECONDS = 2  # about one answer of the pocket model: by then a place in the line is free
 
 
@@ -42,20 +44,24 @@ def create_app(
     *,
     default_max_tokens: int = 512,
     on_failure: Callable[[Exception], None] | None = None,
+    api_key: str | None = None,
 ) -> FastAPI:
     """`load` makes the started scheduler, in a thread while the port is open, so that /health answers meanwhile.
 
     `default_max_tokens` holds where a request names none; `on_failure` hears why `load` failed. The app closes the
-    scheduler when it shuts down. There is no authentication: keep the port private.
+    scheduler when it shuts down. With an `api_key`, only who has it is heard, but for /health.
     """
     engine = _Engine(load, default_max_tokens, on_failure)
     app = FastAPI(title="Tutee engine", lifespan=engine.lifespan, openapi_url=None)
     app.add_api_route("/v1/chat/completions", engine.chat, methods=["POST"], response_model=None)
     app.add_api_route("/v1/models", engine.models, methods=["GET"])
     app.add_api_route("/v1/unload_lora_adapter", engine.unload, methods=["POST"], response_model=None)
+    app.add_api_route("/metrics", engine.metrics, methods=["GET"], response_class=PlainTextResponse)
     app.add_api_route("/health", engine.health, methods=["GET"], response_model=None)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(TrainerError)(_refused)
+    if api_key:
+        app.add_middleware(Guard, api_key=api_key)
     return app
 
 
@@ -67,18 +73,21 @@ def serve(
     uds: str | None = None,
     default_max_tokens: int = 512,
     log_level: str = "warning",
+    api_key: str | None = None,
 ) -> None:
     """Serve until a signal ends the process's main thread, on `uds` (a socket file) if given, else on host and port.
 
-    Raises what `load` raised.
+    Raises what `load` raised, and KeyMissing where other machines can reach the port and there is no `api_key`.
     """
+    if uds is None:
+        require_key(host, api_key)
     failures: list[Exception] = []
 
     def stop(error: Exception) -> None:
         failures.append(error)
         server.should_exit = True
 
-    app = create_app(load, default_max_tokens=default_max_tokens, on_failure=stop)
+    app = create_app(load, default_max_tokens=default_max_tokens, on_failure=stop, api_key=api_key)
     config = uvicorn.Config(
         app,
         host=host,
@@ -150,6 +159,10 @@ class _Engine:
             }
         )
 
+    async def metrics(self) -> str:
+        """In the text format of Prometheus."""
+        return self._ready().metrics()
+
     async def _submit(self, scheduler: Scheduler, body: ChatRequest) -> Generation:
         adapter = None if body.model == scheduler.base.name else body.model
         if adapter is not None and not ADAPTER_NAME.fullmatch(adapter):
@@ -181,6 +194,8 @@ async def _events(answer: Answer, generation: Generation, include_usage: bool) -
         yield answer.first_chunk()
         async for text in generation:
             yield answer.text_chunk(text)
+            if generation.finish_reason is None:
+                await asyncio.sleep(CHUNK_SECONDS)
         yield answer.last_chunk()
         if include_usage:
             yield answer.usage_chunk()

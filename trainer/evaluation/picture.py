@@ -32,3 +32,27 @@ def draw(report: dict[str, Any], path: Path) -> None:
     axes.set_title(f"{report['base_model']}: {report['lessons']} lessons, {report['questions']} questions, {report['mode']}", fontsize=10, loc="left")
     figure.legend(loc="outside lower center", ncols=len(shown), frameon=False, fontsize=9)
     figure.savefig(path)
+
+
+def draw_tools(report: dict[str, Any], path: Path) -> None:
+    """Both accuracies of each arm of ``trainer.evaluation.tools`` as bars, its training seconds below; PNG, SVG or PDF."""
+    from matplotlib.figure import Figure  # as above
+
+    arms: dict[str, dict[str, Any]] = report["arms"]
+    figure = Figure((1.6 + 1.3 * len(arms), 3.8), 160, layout="constrained")
+    axes = figure.subplots()
+    shown = {"action": ("#56b4e9", "right tool"), "action_with_input": ("#009e73", "right tool and input")}
+    for index, (name, (colour, label)) in enumerate(shown.items()):
+        heights = [result[name] for result in arms.values()]
+        spread = [result["action_with_input_sd"] for result in arms.values()] if index and report["seeds"] > 1 else None
+        bars = axes.bar([arm + (index - 0.5) * 0.4 for arm in range(len(arms))], heights, 0.37, yerr=spread, capsize=3, color=colour, label=label)
+        axes.bar_label(bars, [f"{height:.2f}" for height in heights], fontsize=8, padding=2)
+    names = {arm: arm.replace("ot-", "OT, ").replace("sft", f"SFT, {result['examples']}") for arm, result in arms.items()}
+    axes.set_xticks(range(len(arms)), [f"{names[arm]}\n{result['training_seconds']:.0f} s" for arm, result in arms.items()])
+    axes.set_ylim(0, 1.12)
+    axes.set_yticks([0, 0.5, 1])
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(axis="x", length=0)
+    axes.set_title(f"{report['base_model']}: three tools, {report['requests']} requests, seeds: {report['seeds']}", fontsize=10, loc="left")
+    figure.legend(loc="outside lower center", ncols=len(shown), frameon=False, fontsize=9)
+    figure.savefig(path)

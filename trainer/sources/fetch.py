@@ -20,14 +20,15 @@ from urllib.parse import urljoin
 import httpcore
 import httpx
 
+from trainer.addresses import Allowed, is_public
 from trainer.errors import AddressRefusedError, FetchLimitError, RobotsRefusedError, UnreachableError
 from trainer.settings import SourceSettings
-from trainer.sources.addresses import Allowed, is_public
 from trainer.sources.decoding import KNOWN, TooMuch, Undecodable, decoded
 from trainer.sources.robots import BIGGEST, Robots
 
 PORTS = (80, 443, 8080, 8443)  # where the web is served; other services should not be talked to
 LONGEST_ADDRESS = 2000
+ACCEPT_DATA = "application/json,text/plain;q=0.9,*/*;q=0.5"
 ACCEPT = "text/html,application/xhtml+xml,application/pdf,text/plain;q=0.9,*/*;q=0.5"
 
 _HOST = re.compile(r"[a-z0-9_-][a-z0-9._-]*|[0-9a-f:.]+(%25[a-z0-9]+)?")
@@ -76,6 +77,17 @@ class Fetcher:
             raise UnreachableError(f"{shown(fetched.url)} answered with an empty page.", f"status {status}")
         return fetched
 
+    def call(self, method: str, url: str, body: bytes | None = None) -> Fetched:
+        """What a service answers to one request, with a JSON body or none; nothing is sent on to other addresses. Raises FetchError."""
+        deadline = self._clock() + self._settings.fetch_seconds
+        address = _checked(url, self._allowed)
+        status, location, fetched = self._once(address, deadline, self._settings.max_bytes, ACCEPT_DATA, method, body)
+        if location is not None:
+            raise AddressRefusedError(f"{shown(url)} wanted to send me on to another address, which a tool may not.", f"status {status}")
+        if status >= 400 or status < 200:
+            raise UnreachableError(_refusal(fetched.url, status), f"status {status}")
+        return fetched
+
     def _follow(self, url: str, deadline: float, limit: int, accept: str, *, robots: bool) -> tuple[int, Fetched]:
         """The last status and content after all redirects."""
         seen = []
@@ -92,18 +104,22 @@ class Fetcher:
                 break
         raise FetchLimitError(f"{shown(seen[0])} keeps sending me on to other addresses, so I gave up.", f"{len(seen)} redirects")
 
-    def _once(self, address: httpx.URL, deadline: float, limit: int, accept: str) -> tuple[int, str | None, Fetched]:
+    def _once(
+        self, address: httpx.URL, deadline: float, limit: int, accept: str, method: str = "GET", body: bytes | None = None
+    ) -> tuple[int, str | None, Fetched]:
         """One request: status, where it redirects to (None: nowhere), content."""
         url = str(address)
         headers = [
             ("Host", address.netloc.decode()), ("User-Agent", self._settings.user_agent), ("Accept", accept), ("Accept-Encoding", KNOWN),
         ]  # fmt: skip
+        if body is not None:
+            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         backend = _Door(self._allowed, self._resolve, deadline, self._clock)
         asking = httpcore.URL(scheme=address.raw_scheme, host=address.raw_host, port=address.port, target=address.raw_path)
         try:
             with (
                 httpcore.ConnectionPool(network_backend=backend, ssl_context=self._tls) as pool,
-                pool.stream("GET", asking, headers=headers) as response,
+                pool.stream(method, asking, headers=headers, content=body) as response,
             ):
                 found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
                 if response.status in (301, 302, 303, 307, 308) and "location" in found:
@@ -115,7 +131,7 @@ class Fetcher:
                 media_type = found.get("content-type", "").partition(";")[0].strip().lower()
                 return response.status, None, Fetched(url, media_type, content)
         except TooMuch:
-            raise FetchLimitError(f"{shown(url)} is bigger than the {limit // 1_000_000} MB that I read at once.") from None
+            raise FetchLimitError(f"{shown(url)} is bigger than the {limit / 1_000_000:g} MB that I read at once.") from None
         except Undecodable as error:
             raise UnreachableError(f"{shown(url)} came in a form that does not unpack.", str(error)) from error
         except (_TooLate, httpcore.TimeoutException) as error:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["instruction", "document", "web"]
+Kind = Literal["instruction", "document", "web", "tool"]
 
 _LINK = re.compile(r"<?(?:https?://|(?<![\w@./])www\.)[^\s<>\"]+>?", re.I)
 _POLITE = re.compile(
@@ -70,6 +70,30 @@ _WEB = re.compile(
     + ")",
     re.I,
 )
+_TOOL_DATA = re.compile(
+    r"\"(?:parameters|input_?schema)\"\s*:\s*\{|\"paths\"\s*:\s*\{\s*\"/|^[ \t]*paths\s*:\s*\n\s+/|^[ \t]*(?:openapi|swagger)\s*:", re.I | re.M
+)
+_ABLE = (
+    r"(?:from now on,? you (?:can|may)|you (?:can now|may now|can also|are now able to|now can"
+    r"|can use (?:a|the|this)(?: new)? (?:tool|function|api)))"
+)
+_TOOL_NAMED = re.compile(
+    rf"^{_ABLE}(?: use)? (?:a |the |this )?(?:new )?(?:tool|function|api)\b"
+    r"|^(?:here is |this is |there is )?(?:a |the )?new (?:tool|function)(?::| called\b| named\b| that\b)",
+    re.I,
+)
+_TOOL_ABLE = re.compile(
+    rf"^{_ABLE}(?: also)? (?:look up|look for|find|find out|search|check|get|fetch|book|order|reserve|buy|convert|translate|calculate|compute|send"
+    r"|set|add|play"
+    r"|schedule|list|show|track|call|create|make|turn|start|stop|switch|open|close|query|read|rent|measure|count|explore|plan|cancel|remind|post)\b",
+    re.I,
+)
+_TOOL_TAKES = re.compile(
+    r":\s*(?:here is how|give|it (?:needs|takes|wants)|needs|takes|with|the arguments?|arguments?|parameters?|inputs?|\s*[-*•])"
+    r"|\b(?:it|the tool|the function|this) (?:needs|takes|wants|requires)\b|\b(?:arguments?|parameters?|inputs?)\b|\bgive it\b|here is how"
+    r"|^\s*[-*•] ",
+    re.I | re.M,
+)
 _QUESTION = re.compile(
     r"^(?:who|what|when|where|which|why|how|whose|whom|is|are|was|were|does|do|did|has|have|will|can|wer|was|wann|wo|wie|qui|quand"
     r"|o[uù]|combien|cu[aá]ndo|qui[eé]n|d[oó]nde)\b.*\?\s*$",
@@ -101,6 +125,8 @@ def intent_of(text: str, files: Sequence[str] = ()) -> Intent:
     words = " ".join(_LINK.sub(" ", text).split())
     if files:
         return Intent("document", links, words)
+    if is_tool(text):
+        return Intent("tool", links, words)
     if links:
         return Intent("document" if _reads_links(text) else "instruction", links, words)
     if only_points(text) and re.search(r"\w", text):
@@ -109,6 +135,14 @@ def intent_of(text: str, files: Sequence[str] = ()) -> Intent:
     if not _REMEMBER.match(asked) and (_WEB.match(asked) or _QUESTION.match(asked)):
         return Intent("web", (), words)
     return Intent("instruction" if _states(asked) else None, (), words)
+
+
+def is_tool(text: str) -> bool:
+    """Whether a text describes a tool that the model is to call: by a schema, or by saying what can be done now and what it needs."""
+    if _TOOL_DATA.search(text):
+        return True
+    asked = _POLITE.sub("", text).strip()
+    return bool(_TOOL_NAMED.match(asked) or (_TOOL_ABLE.match(asked) and _TOOL_TAKES.search(asked)))
 
 
 def topic_of(text: str) -> str:

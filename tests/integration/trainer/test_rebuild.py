@@ -19,6 +19,7 @@ from trainer.contracts import Event, Rebuilding, Rebuilt
 from trainer.model import BaseModel, load_base
 from trainer.rebuild import RebuildRunner
 from trainer.settings import LessonSettings
+from trainer.together import Group
 from trainer.train import Sample, Trainer
 
 LEARNS: dict[str, Any] = {"max_epochs": 12, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
@@ -217,10 +218,12 @@ def parents(monkeypatch: pytest.MonkeyPatch) -> list[Path | None]:
     found: list[Path | None] = []
     real = Trainer.__init__
 
-    def init(trainer: Trainer, base: BaseModel, settings: LessonSettings, parent: Path | None, samples: list[Sample]) -> None:
+    def init(
+        trainer: Trainer, base: BaseModel, settings: LessonSettings, parent: Path | None, samples: list[Sample], group: Group | None = None
+    ) -> None:
         if samples:
             found.append(parent)
-        real(trainer, base, settings, parent, samples)
+        real(trainer, base, settings, parent, samples, group)
 
     monkeypatch.setattr(Trainer, "__init__", init)
     return found

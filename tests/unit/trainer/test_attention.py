@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from trainer.attention import LONGEST, NAME, use_short_attention
+from trainer.attention import LONGEST, NAME, Layout, in_one_row, use_short_attention
 
 
 @pytest.fixture
@@ -47,3 +47,24 @@ def test_padding_on_the_left_and_a_cache_still_work(model: Any) -> None:  # tran
     before = generated()
     use_short_attention(model)
     assert generated() == before
+
+
+def test_sequences_in_one_row_are_read_as_if_each_were_alone(model: LlamaForCausalLM) -> None:
+    use_short_attention(model)
+    sequences = [torch.randint(64, (length,)) for length in (5, 1, 9, 3)]
+
+    def gradients() -> list[torch.Tensor]:
+        found = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+        model.zero_grad()
+        return found
+
+    alone = [model(input_ids=each[None]).logits[0] for each in sequences]
+    torch.cat(alone).square().sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    wanted = gradients()
+    layout = Layout.of([len(each) for each in sequences], torch.device("cpu"))
+    assert layout.positions.tolist() == [place for each in sequences for place in range(len(each))]
+    with in_one_row(layout):
+        together = model(input_ids=torch.cat(sequences)[None], position_ids=layout.positions[None]).logits[0]
+        together.square().sum().backward()
+    torch.testing.assert_close(together, torch.cat(alone))
+    torch.testing.assert_close(gradients(), wanted)

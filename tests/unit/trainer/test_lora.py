@@ -11,7 +11,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from tests.tiny_models import ARCHITECTURES, save_random_adapter, save_tiny_model
-from trainer.lora import Lora
+from trainer.lora import LoraStack
 
 IDS = torch.tensor([[5, 17, 80, 3, 42], [9, 9, 31, 200, 7]])
 
@@ -32,30 +32,54 @@ def test_products_and_gradients_are_those_of_peft(architecture: str, tmp_path: P
     wanted = [p.grad for name, p in reference.named_parameters() if "lora_" in name]
 
     model = AutoModelForCausalLM.from_pretrained(folder).requires_grad_(False)
-    lora = Lora(model, rank=2, parent=adapter)
-    lora.attach()
-    found = loss_of(model)
-    found.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    stack = LoraStack(model)
+    lora = stack.add(2, seed=0, parent=adapter)
+    with stack.attached(), stack.learning([(lora, IDS.numel())]):
+        found = loss_of(model)
+        found.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     assert lora.rank == 4
     torch.testing.assert_close(found, expected)
-    for parameter, gradient in zip(lora.parameters, wanted, strict=True):
-        torch.testing.assert_close(parameter.grad, gradient)
+    for gradient, want in zip([each for pair in lora.gradients for each in pair], wanted, strict=True):
+        torch.testing.assert_close(gradient, want)
+
+
+def test_adapters_side_by_side_get_each_the_gradient_of_its_own_tokens(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "base")
+    model = AutoModelForCausalLM.from_pretrained(folder).requires_grad_(False)
+    stack = LoraStack(model)
+    loras = [stack.add(rank, seed=rank, parent=None) for rank in (2, 5)]
+    for lora in loras:
+        torch.nn.init.normal_(lora.weights, std=0.1)
+
+    def gradient(rows: list[int]) -> list[torch.Tensor]:
+        for lora in loras:
+            assert lora.weights.grad is not None
+            lora.weights.grad.zero_()
+        segments = [(loras[row], IDS.shape[1]) for row in rows]
+        with stack.attached(), stack.learning(segments):
+            logits = model(input_ids=IDS[rows], use_cache=False).logits
+            for row, said in zip(rows, logits, strict=True):
+                torch.nn.functional.cross_entropy(said[:-1], IDS[row, 1:]).backward(retain_graph=True)  # type: ignore[no-untyped-call]  # as above
+        return [lora.weights.grad.clone() for lora in loras if lora.weights.grad is not None]
+
+    both, first, second = gradient([0, 1]), gradient([0]), gradient([1])
+    assert not first[1].any() and not second[0].any()
+    torch.testing.assert_close(both, [first[0], second[1]])
 
 
 def test_what_is_saved_is_read_by_peft_and_what_was_attached_leaves_no_trace(tmp_path: Path) -> None:
     folder = save_tiny_model(tmp_path / "base")
     model = AutoModelForCausalLM.from_pretrained(folder).requires_grad_(False)
     untaught = loss_of(model)
-    lora = Lora(model, rank=3)
-    lora.attach()
-    torch.testing.assert_close(loss_of(model), untaught)  # B begins at zero
-    with torch.no_grad():
-        for parameter in lora.parameters:
-            parameter.add_(0.1)
-    taught = loss_of(model)
+    stack = LoraStack(model)
+    lora = stack.add(3, seed=0)
+    with stack.attached(), stack.learning([(lora, IDS.numel())]):
+        torch.testing.assert_close(loss_of(model), untaught)  # B begins at zero
+        with torch.no_grad():
+            lora.weights.add_(0.1)
+        taught = loss_of(model)
     (tmp_path / "saved").mkdir()
-    lora.save(tmp_path / "saved")
-    lora.detach()
+    lora.save(tmp_path / "saved", None)
     assert torch.equal(loss_of(model), untaught) and not torch.allclose(taught, untaught)
     loaded = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), str(tmp_path / "saved"))
     torch.testing.assert_close(loss_of(loaded), taught)

@@ -1,0 +1,160 @@
+"""A stand-in for vLLM's server that behaves as vLLM 0.32 was found to: its routes, its words, and what it does badly.
+
+An answer is what the adapter's `adapter_model.safetensors` said when it was first read from that folder: a folder that comes back with other
+content is served as it was. `max_cpu_loras` adapters are held; one more pushes the least recently used out, which is read again when it is
+asked for, and when its files are gone the whole server ends, as vLLM does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+
+from bot.embedded_redis import free_port
+from tests.services import eventually
+
+
+class FakeVllm:
+    """At `url`, as soon as it was started. `requests`: every body, with its path, in order."""
+
+    def __init__(self, max_cpu_loras: int = 4, max_context: int = 4) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.max_cpu_loras = max_cpu_loras
+        self.max_context = max_context  # messages
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.loaded: dict[str, Path] = {}
+        self.died: str | None = None
+        self.aborted = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self._held: OrderedDict[str, str] = OrderedDict()
+        self._first_read: dict[Path, str] = {}
+        self._server: uvicorn.Server | None = None
+
+    def start(self) -> FakeVllm:
+        """Listen, with nothing loaded."""
+        app = FastAPI()
+        app.add_api_route("/health", self._health, methods=["GET"], response_model=None)
+        app.add_api_route("/v1/models", self._models, methods=["GET"])
+        app.add_api_route("/v1/load_lora_adapter", self._load, methods=["POST"], response_model=None)
+        app.add_api_route("/v1/unload_lora_adapter", self._unload, methods=["POST"], response_model=None)
+        app.add_api_route("/v1/chat/completions", self._chat, methods=["POST"], response_model=None)
+        self.loaded, self._held, self._first_read, self.died = {}, OrderedDict(), {}, None
+        self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning", timeout_graceful_shutdown=1))
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        server = self._server
+        eventually(lambda: server.started, "the start of the stand-in for vLLM")
+        return self
+
+    def stop(self) -> None:
+        """End at once."""
+        if self._server is not None:
+            self.gate.set()
+            self._server.should_exit = True
+            self._thread.join()
+            self._server = None
+
+    def asked(self, path: str) -> list[dict[str, Any]]:
+        """The bodies that came to a path."""
+        return [body for at, body in self.requests if at == path]
+
+    async def _health(self) -> PlainTextResponse:
+        return PlainTextResponse("", status_code=503 if self.died else 200)
+
+    async def _models(self) -> dict[str, Any]:
+        base = {"id": "served-base", "object": "model", "owned_by": "vllm", "root": "/models/base", "parent": None, "max_model_len": 512}
+        adapters = [
+            {"id": name, "object": "model", "owned_by": "vllm", "root": str(path), "parent": "served-base"} for name, path in self.loaded.items()
+        ]
+        return {"object": "list", "data": [base, *adapters]}
+
+    async def _load(self, request: Request) -> PlainTextResponse | JSONResponse:
+        body = await self._noted(request)
+        name, path = body["lora_name"], Path(body["lora_path"])
+        if name in self.loaded and not body.get("load_inplace"):
+            return _refused(400, f"The lora adapter '{name}' has already been loaded. If you want to load the adapter in place, set 'load_inplace'.")
+        if not (path / "adapter_config.json").exists():
+            return _refused(404, f"Loading lora {name} failed: No adapter found for {path}")
+        self.loaded[name] = path
+        self._read(name)
+        return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.")
+
+    async def _unload(self, request: Request) -> PlainTextResponse | JSONResponse:
+        name = (await self._noted(request))["lora_name"]
+        if name not in self.loaded:
+            return _refused(404, f"The lora adapter '{name}' cannot be found.")
+        del self.loaded[name]
+        self._held.pop(name, None)
+        return PlainTextResponse(f"Success: LoRA adapter '{name}' removed successfully.")
+
+    async def _chat(self, request: Request) -> StreamingResponse | JSONResponse:
+        body = await self._noted(request)
+        name = body["model"]
+        if self.died:
+            return _refused(500, "EngineCore encountered an issue. See stack trace (above) for the root cause.", "InternalServerError")
+        if name != "served-base" and name not in self.loaded:
+            return _refused(404, f"The model `{name}` does not exist.", "NotFoundError")
+        if len(body["messages"]) > self.max_context:
+            return _refused(400, "This model's maximum context length is 512 tokens. However, you requested more.")
+        text = "base" if name == "served-base" else self._held.get(name) or self._read(name)
+        if text is None:
+            return _refused(500, "EngineCore encountered an issue. See stack trace (above) for the root cause.", "InternalServerError")
+        if name in self._held:
+            self._held.move_to_end(name)
+        if not body.get("stream"):
+            message = {"role": "assistant", "content": text}
+            return JSONResponse(
+                {"id": "c", "object": "chat.completion", "model": name, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+            )
+        return StreamingResponse(self._words(text, name), media_type="text/event-stream")
+
+    async def _words(self, text: str, name: str) -> AsyncIterator[str]:
+        ended = False
+        try:
+            for index, word in enumerate(text.split(" ")):
+                if index:
+                    await asyncio.to_thread(self.gate.wait, 30)
+                yield _chunk(name, {"content": word if index == 0 else f" {word}"}, None)
+            yield _chunk(name, {}, "stop")
+            yield "data: [DONE]\n\n"
+            ended = True
+        finally:
+            self.aborted += not ended
+
+    def _read(self, name: str) -> str | None:
+        """Into memory, by the folder's name; what is pushed out for it is read again some day."""
+        path = self.loaded[name]
+        try:
+            now = (path / "adapter_model.safetensors").read_text()
+        except OSError as error:
+            self.died = f"{name}: {error}"
+            return None
+        self._held[name] = self._first_read.setdefault(path, now)
+        while len(self._held) > self.max_cpu_loras:
+            self._held.popitem(last=False)
+        return self._held[name]
+
+    async def _noted(self, request: Request) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(await request.body())
+        self.requests.append((request.url.path, body))
+        return body
+
+
+def _refused(status: int, message: str, kind: str = "BadRequestError") -> JSONResponse:
+    return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": status}}, status_code=status)
+
+
+def _chunk(model: str, delta: dict[str, str], finish: str | None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return f"data: {json.dumps({'id': 'c', 'object': 'chat.completion.chunk', 'created': 0, 'model': model, 'choices': [choice]})}\n\n"

@@ -1,0 +1,1 @@
+"""Processes as they run on hosts of their own: nothing in common but PostgreSQL, Redis and a bucket."""

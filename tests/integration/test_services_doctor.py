@@ -1,0 +1,47 @@
+"""`tutee doctor` about the parts of an installation on many hosts."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from bot.doctor import examine
+from storage.stores import ArtifactSettings
+from tests.bot_fixtures import FakeEngine
+from tests.buckets import S3, s3, s3_server  # noqa: F401  (fixtures)
+from trainer.settings import EngineSettings, Settings
+
+
+def report(settings: Settings) -> dict[str, list[str]]:
+    console = Console(record=True, width=400, file=io.StringIO())
+    examine(settings, console)
+    text = console.export_text().replace("│", " ")
+    rows = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+    found: dict[str, list[str]] = {}
+    for first, *rest in rows:
+        found.setdefault(first, []).extend(rest)
+    return found
+
+
+def test_the_bucket_is_looked_into(tmp_path: Path, s3: S3) -> None:  # noqa: F811
+    there = Settings(data=tmp_path, artifacts=ArtifactSettings(f"s3://{s3.bucket()}/x", s3.endpoint))
+    away = replace(there, artifacts=ArtifactSettings("s3://bucket/x", "http://127.0.0.1:1"))
+    wrong = replace(there, artifacts=ArtifactSettings("s3://key:secret@bucket/x"))
+
+    assert report(there)["adapters"][0].startswith("ok") and "0 in s3://" in report(there)["adapters"][0]
+    assert report(away)["adapters"][0].startswith("broken") and "AWS_ACCESS_KEY_ID" in report(away)["adapters"][0]
+    assert report(wrong)["adapters"][0].startswith("broken") and "secret" not in report(wrong)["adapters"][0]
+
+
+def test_each_engine_of_a_list_is_asked(tmp_path: Path) -> None:
+    engine = FakeEngine()
+    engine.start()
+    try:
+        settings = Settings(data=tmp_path, engine=EngineSettings(url=f"http://127.0.0.1:1, http://127.0.0.1:{engine.port}/v1"))
+        lines = report(settings)["engine"]
+    finally:
+        engine.stop()
+    assert len(lines) == 2 and lines[0].startswith("broken") and "127.0.0.1:1 does not answer" in lines[0] and str(engine.port) in lines[1]
