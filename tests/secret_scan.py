@@ -45,7 +45,8 @@ def tracked() -> list[Path]:
 
 def secrets_in(files: list[Path], root: Path = ROOT) -> list[str]:
     """Where there is something secret: file, line and kind; never the secret itself."""
-    kinds: list[Any] = [kind for kind in get_mapping_from_secret_type_to_class().values() if kind.__name__ not in GUESSING]
+    known: dict[str, Any] = get_mapping_from_secret_type_to_class()
+    kinds = [kind for kind in known.values() if kind.__name__ not in GUESSING]
     patterns = [pattern for kind in kinds for pattern in getattr(kind(), "denylist", ())]
     found = []
     with transient_settings({"plugins_used": [{"name": kind.__name__} for kind in kinds]}):

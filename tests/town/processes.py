@@ -102,7 +102,9 @@ def _worker(settings: Settings, reach: Callable[[str], None]) -> None:
     )
     runner = HeldRunner(trainer_wiring.lesson_runner(tools), reach)
     repositories = Repositories.on(database)
-    lesson_jobs.configure(lesson_jobs.Teaching(repositories, jobs_queue.redis, runner, trainer_wiring.rebuild_runner(tools).run))
+    rebuild = trainer_wiring.rebuild_runner(tools).run
+    most = settings.lesson.together
+    lesson_jobs.configure(lesson_jobs.Teaching(repositories, jobs_queue.redis, runner, rebuild, group=tools.group, most=most))
     worker.run_worker(wiring.open_queue(settings).redis, [LESSON_QUEUE], wiring.sweeper(settings, jobs_queue, database))
 
 

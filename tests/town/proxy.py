@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 Way = Literal["open", "slow", "silent", "refused", "garbage"]
 GARBAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>This hotel's Wi-Fi wants you to log in.</html>"
-SLOW_SECONDS = 0.15  # each piece of data, in both directions
+SLOW_SECONDS = 0.03  # each piece of data, in both directions
 BLOCK = 65_536
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]

@@ -83,6 +83,7 @@ class Bench:
     def measure(self, users: list[int], wanted: list[str], repeats: int) -> list[Row]:
         """A row for each arm and number of users, or for an arm that cannot be measured here, with the reason."""
         rows: list[Row] = []
+        measured: list[tuple[str, int, Figures, dict[str, Figures]]] = []
         hardware = limit.measure(self.dtype, self._device)
         with ExitStack() as stack:
             arms: dict[str, Arm] = {}
@@ -98,8 +99,9 @@ class Bench:
                 figures = interleave({name: partial(arm.run, count) for name, arm in arms.items()}, repeats)
                 slow = {name: partial(arm.first_tokens, count) for name, arm in arms.items() if isinstance(arm, Tutee)}
                 firsts = interleave(slow, repeats) if slow else {}
-                rows += [self._row(name, count, {**one, **firsts.get(name, {})}, figures, hardware) for name, one in figures.items()]
-        return rows
+                measured += [(name, count, {**one, **firsts.get(name, {})}, figures) for name, one in figures.items()]
+                hardware = hardware.or_better(limit.measure(self.dtype, self._device))
+        return [self._row(*one, hardware) for one in measured] + rows
 
     def growth(self, stored: list[int], repeats: int) -> list[Row]:
         """What an answer costs with more and more adapters in the store: for people who were there before, and for newcomers."""

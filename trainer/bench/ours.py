@@ -33,7 +33,9 @@ class Tutee:
     adapters: bool = True
 
     def __post_init__(self) -> None:
-        self._scheduler = engine(self.world.base, self.world.store, self.settings if self.adapters else None).start()
+        limits = self.settings
+        self._bank = AdapterBank(self.world.base.model, limits.adapter_slots, limits.max_rank) if self.adapters else None
+        self._scheduler = engine(self.world.base, self._bank, self.world.store, limits).start()
 
     def run(self, users: int) -> Figures:
         """All ask at once and wait for their answers."""
@@ -74,6 +76,8 @@ class Tutee:
     def close(self) -> None:
         """Give the base model back as it was."""
         self._scheduler.close()
+        if self._bank is not None:
+            self._bank.remove()
 
 
 class TuteeHttp:
@@ -101,16 +105,17 @@ class TuteeHttp:
         self._process.join()
 
 
-def engine(base: BaseModel, store: ArtifactStore, settings: EngineSettings | None) -> Scheduler:
-    """An engine on `base`, as it serves with these settings; None: without adapters."""
-    limits = settings or EngineSettings()
-    residency = Residency(AdapterBank(base.model, limits.adapter_slots, limits.max_rank), store.path) if settings else None
+def engine(base: BaseModel, bank: AdapterBank | None, store: ArtifactStore, limits: EngineSettings) -> Scheduler:
+    """An engine on `base`, as it serves with these settings; without a bank, without adapters."""
+    residency = Residency(bank, store.path) if bank is not None else None
     return Scheduler(base, residency, max_batch=limits.max_batch, max_waiting=limits.max_waiting, max_context=limits.max_context)
 
 
 def _serve(base: str, pocket: Path, dtype: torch.dtype, store: Path, settings: EngineSettings, port: int, threads: int) -> None:
     def load() -> Scheduler:
         torch.set_num_threads(threads)
-        return engine(load_base(base, pocket_path=pocket, dtype=dtype), ArtifactStore(store), settings).start()
+        loaded = load_base(base, pocket_path=pocket, dtype=dtype)
+        bank = AdapterBank(loaded.model, settings.adapter_slots, settings.max_rank)
+        return engine(loaded, bank, ArtifactStore(store), settings).start()
 
     serve(load, port=port)

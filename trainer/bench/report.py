@@ -110,7 +110,7 @@ def write_json(report: dict[str, Any], path: Path) -> None:
 
 def show(title: str, columns: Mapping[str, Callable[[Any], str]], rows: Sequence[Row], notes: Iterable[str] = ()) -> None:
     """A table for people: `columns` by key, each with how its values are written; a row that was skipped says why."""
-    table = Table(title=title)
+    table = Table(title=title, title_justify="left")
     for name in columns:
         table.add_column(name.replace("_", " "), justify="left" if name == next(iter(columns)) else "right")
     skipped = {str(row["engine"]): row["skipped"] for row in rows if "skipped" in row}

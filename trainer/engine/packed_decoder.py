@@ -1,6 +1,7 @@
 """Llama-shaped models with few, large operations a step: products packed and side by side, everyone's adapters in the same ones.
 
-Keys and values lie in one tensor a layer, [2, rows, heads, capacity, width]: rows join and leave without copying the others.
+Keys lie in a tensor a layer, [rows, heads, width, capacity], in the order in which products with them are fastest, and values in another,
+[rows, heads, capacity, width]: rows join and leave without copying the others.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class PackedDecoder:
         # Of a head's two halves, the first is turned by minus the second, the second by the first: the sign stands in the table.
         self._cos, self._sin = cos[0], torch.cat((-sin[0, :, :half], sin[0, :, half:]), -1)
         self._capacity = 0
-        self._cache: list[Tensor] = []
+        self._keys: list[Tensor] = []
+        self._values: list[Tensor] = []
         self._grow(1)
 
     @property
@@ -92,14 +94,14 @@ class PackedDecoder:
                     table.add_slot(part.slot, x[part.span], y[part.span])
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            keys, values = self._cache[layer]
+            keys, values = self._keys[layer], self._values[layer]
             seen = torch.empty_like(q)
             for part in parts:
-                keys[part.row, :, part.past : part.end] = k[part.span].transpose(0, 1)
+                keys[part.row, :, :, part.past : part.end] = k[part.span].permute(1, 2, 0)
                 values[part.row, :, part.past : part.end] = v[part.span].transpose(0, 1)
                 near = functional.scaled_dot_product_attention(
                     q[part.span].transpose(0, 1)[None],
-                    keys[None, part.row, :, : part.end],
+                    (k[part.span].transpose(0, 1) if part.past == 0 else keys[part.row, :, :, : part.end].mT.contiguous())[None],
                     values[None, part.row, :, : part.end],
                     attn_mask=part.mask(q.device),
                     is_causal=part.past == 0 and part.length > 1,
@@ -120,39 +122,35 @@ class PackedDecoder:
         at = torch.tensor(positions)
         where = (self._places[first : first + count] + at[:, None]).flatten().to(model.device)
         mask = torch.zeros(count, length, dtype=model.dtype).masked_fill_(torch.arange(length) > at[:, None], float("-inf"))
-        mask = mask[:, None, None].to(model.device)
-
+        mask = mask.to(model.device).repeat_interleave(model.kv_heads, 0).unsqueeze(1)  # the same for all heads of a row
         # On a processor, a share of many values is summed twice as fast by an embedding bag as by PyTorch's attention.
         bags = self._value_bags(first, count, length) if model.device.type == "cpu" else None
-        heads_mask = mask.expand(-1, model.kv_heads, -1, -1).reshape(-1, 1, length)
+        rows, columns = slice(first, first + count), at.repeat_interleave(model.kv_heads * model.width)[:, None].to(model.device)
         scale = model.width**-0.5
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            keys, values = self._cache[layer]
-            keys.view(-1, model.width).index_copy_(0, where, k.reshape(-1, model.width))
+            keys, values = self._keys[layer], self._values[layer]
+            keys[rows].view(-1, self._capacity).scatter_(1, columns, k.reshape(-1, 1))
             values.view(-1, model.width).index_copy_(0, where, v.reshape(-1, model.width))
-            rows = slice(first, first + count)
+            scores = torch.bmm((q * scale).view(mask.shape[0], -1, model.width), keys[rows].flatten(0, 1)[..., :length])
+            shares = torch.softmax(scores.add_(mask), -1, dtype=torch.float32).to(q.dtype)
             if bags is not None:
-                shares = torch.baddbmm(heads_mask, q.reshape(heads_mask.shape[0], -1, model.width), _tokens(keys[rows], length).mT, alpha=scale)
-                shares = torch.softmax(shares, -1, dtype=torch.float32).to(q.dtype)
                 return weighted_sums(values.view(-1, model.width), *bags, shares.flatten())
-            near = functional.scaled_dot_product_attention(
-                q.unsqueeze(2), keys[rows, :, :length], values[rows, :, :length], attn_mask=mask, enable_gqa=model.heads != model.kv_heads
-            )
-            return near.squeeze(2)
+            return torch.bmm(shares, values[rows].flatten(0, 1)[:, :length])
 
         x = model.embed(torch.tensor(tokens, device=model.device)[:, None])[:, 0]
         return self._run(x, at.to(model.device), self._adapt_rows, attend, last=None)
 
     def move(self, source: int, target: int, length: int) -> None:
         """As Decoder.move."""
-        for layer in self._cache:
-            layer[:, target, :, :length] = layer[:, source, :, :length]
+        for keys, values in zip(self._keys, self._values, strict=True):
+            keys[target, :, :, :length] = keys[source, :, :, :length]
+            values[target, :, :length] = values[source, :, :length]
 
     def remember(self, row: int, adapter: str | None, tokens: Sequence[int]) -> None:
         """As Decoder.remember."""
         if self._prefixes.wants(tokens):
-            self._prefixes.put(adapter, tuple(tokens), torch.stack([layer[:, row, :, : len(tokens)] for layer in self._cache]))
+            self._prefixes.put(adapter, tuple(tokens), self._past(row, len(tokens)))
 
     def forget(self, adapter: str) -> None:
         """As Decoder.forget."""
@@ -231,25 +229,26 @@ class PackedDecoder:
         if known is None:
             return 0
         length = known.shape[-2]
-        for layer, past in zip(self._cache, known, strict=True):
-            layer[:, row, :, :length] = past
+        for keys, values, past in zip(self._keys, self._values, known, strict=True):
+            keys[row, :, :, :length], values[row, :, :length] = past[0].mT, past[1]
         return int(length)
+
+    def _past(self, row: int, length: int) -> Tensor:
+        """What the row has read, [layers, 2, heads, length, width]."""
+        layers = zip(self._keys, self._values, strict=True)
+        return torch.stack([torch.stack((keys[row, :, :, :length].mT, values[row, :, :length])) for keys, values in layers])
 
     def _grow(self, length: int) -> None:
         if length <= self._capacity:
             return
-        model, old, before = self._model, self._capacity, self._cache
+        model, old, before = self._model, self._capacity, (self._keys, self._values)
         self._capacity = max(old, min(FIRST_CAPACITY, self._max_context))
         while self._capacity < length:
             self._capacity = min(2 * self._capacity, self._max_context)
-        shape = (2, self._rows, model.kv_heads, self._capacity, model.width)
-        self._cache = [torch.zeros(shape, dtype=model.dtype, device=model.device) for _ in model.layers]
-        for layer, earlier in zip(self._cache, before, strict=False):
-            layer[..., :old, :] = earlier
+        sizes = ((model.width, self._capacity), (self._capacity, model.width))
+        shapes = [(self._rows, model.kv_heads, *size) for size in sizes]
+        self._keys, self._values = ([torch.zeros(shape, dtype=model.dtype, device=model.device) for _ in model.layers] for shape in shapes)
+        for keys, values, earlier_keys, earlier_values in zip(self._keys, self._values, *before, strict=False):
+            keys[..., :old], values[..., :old, :] = earlier_keys, earlier_values
         heads = torch.arange(self._rows * model.kv_heads).view(self._rows, model.kv_heads)
         self._places = heads * self._capacity  # where each row's heads begin in a layer's keys and in its values
-
-
-def _tokens(rows: Tensor, length: int) -> Tensor:
-    """[rows · heads, length, width] of what a layer keeps for some rows, [rows, heads, capacity, width]."""
-    return rows.flatten(0, 1)[:, :length]
