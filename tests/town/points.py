@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.services import eventually
 
 LOOK_SECONDS = 0.005
+PATIENCE = 150.0  # seconds; the machine may be busy, and a test that passes never waits for long
 
 
 class Points:
@@ -38,7 +39,7 @@ class Points:
 
     def until_at(self, point: str) -> None:
         """Wait until a process is held there."""
-        eventually(self._at(point).exists, f"reaching {point!r}")
+        eventually(self._at(point).exists, f"reaching {point!r}", PATIENCE)
 
     def free(self) -> None:
         """Nobody is held anywhere."""

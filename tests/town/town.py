@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -86,6 +86,10 @@ class Town:
     def say(self, person: str, text: str, *, message_id: str | None = None) -> str:
         """Have a person write; the message's id."""
         return self._call(lambda: self.square.say(person, text, message_id=message_id))
+
+    def say_all(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Have all these people write at the same moment."""
+        self._call(lambda: [self.square.say(person, text) for person, text in lines])
 
     def seen_by(self, person: str, kind: str | None = None) -> list[Shown]:
         """What the bot shows the person, oldest first; of that kind."""
