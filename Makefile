@@ -42,6 +42,9 @@ faults: setup  ## every fault that a test can cause, and the table of them in do
 soak: setup  ## five minutes (SECONDS=…) of random harm (SEED=…); the result goes into docs/reliability.md
 	$(BIN)/python -m tests.faults --soak $(or $(SECONDS),300) --seed $(or $(SEED),1) --table docs/reliability.md
 
+scale-out: setup  ## two bots, three workers, two engines on PostgreSQL, Redis and S3, while hosts leave
+	TUTEE_SCALE_OUT=1 $(BIN)/python -m pytest tests/e2e/test_scale_out.py
+
 load: setup  ## a minute (SECONDS=3600: an hour) of thousands of people; the result goes into docs/reliability.md
 	$(BIN)/python -m tests.load --seconds $(or $(SECONDS),60) --table docs/reliability.md
 

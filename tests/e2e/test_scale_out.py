@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,10 @@ PEOPLE = ["ada", "bob", "cleo", "dan"]
 LESSONS = 3
 PATIENCE = 200.0
 TRADES = ("baker", "mayor", "barber")
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif("TUTEE_SCALE_OUT" not in os.environ, reason="minutes of two cores: `make scale-out` runs it"),
+]
 
 
 @pytest.fixture
