@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.tutee-installed
 EMULATE := tests/emulate/node_modules/.package-lock.json
 
-.PHONY: setup run test lint bench docs clean faults soak load audit
+.PHONY: setup run test lint bench docs clean faults soak load audit vllm
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)  ## everything that is needed, into .venv; a second run does nothing
@@ -42,8 +42,10 @@ faults: setup  ## every fault that a test can cause, and the table of them in do
 soak: setup  ## five minutes (SECONDS=…) of random harm (SEED=…); the result goes into docs/reliability.md
 	$(BIN)/python -m tests.faults --soak $(or $(SECONDS),300) --seed $(or $(SEED),1) --table docs/reliability.md
 
-scale-out: setup  ## two bots, three workers, two engines on PostgreSQL, Redis and S3, while hosts leave
-	TUTEE_SCALE_OUT=1 $(BIN)/python -m pytest tests/e2e/test_scale_out.py
+vllm: setup  ## vLLM's CPU build in .venv/vllm, and the tests against it; it is an arm of `tutee bench engine --vllm .venv/vllm/bin/vllm`, too
+	test -x .venv/vllm/bin/python || $(PYTHON) -m venv .venv/vllm
+	.venv/vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement configs/vllm/requirements.txt
+	TUTEE_VLLM=.venv/vllm/bin/vllm $(BIN)/python -m pytest tests/integration/test_real_vllm.py
 
 load: setup  ## a minute (SECONDS=3600: an hour) of thousands of people; the result goes into docs/reliability.md
 	$(BIN)/python -m tests.load --seconds $(or $(SECONDS),60) --table docs/reliability.md

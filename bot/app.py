@@ -13,6 +13,7 @@ from bot.engine_client import EngineClient
 from storage.artifacts import Artifacts
 from storage.repositories import Repositories
 from trainer.contracts import Event
+from trainer.lease import Claims
 from trainer.settings import Settings
 
 
@@ -39,6 +40,9 @@ class LessonQueue(Protocol):
 
     def answering(self, exchange_id: int) -> AbstractContextManager[bool]:
         """Held while a message is being answered, so that nobody else answers it; False inside where somebody does."""
+
+    def claims(self) -> Claims:
+        """For saying what this process shows, so that of several bot processes one shows it."""
 
     def events(self, after: str = "$", stop: threading.Event | None = None) -> Iterator[tuple[str, Event]]:
         """Events after that entry (`$`: from now on), each with its entry's id; waits for more until `stop` is set."""

@@ -188,8 +188,28 @@ def _add_eval(parser: Parser, command: _Command, run: Run) -> None:
     corrections.add_argument(
         "--cases", type=Path, required=True, metavar="FILE", help="a JSON object per line: lesson, kept, question, correction, answer, paraphrases"
     )
-    corrections.add_argument("--limit", type=int, metavar="N", help="only the first N cases")
-    corrections.add_argument("--seed", type=int, metavar="N", help="of everything random (default: lesson.seed of the configuration)")
+    corrections.add_argument("--arms", default="ours", metavar="LIST", help="what to compare: ours, dpo, kto (default: ours)")
+    forgetting = command(
+        kinds,
+        "forgetting",
+        run,
+        "Teach facts, forget some, then ask about all of them.",
+        "tutee eval forgetting --facts facts.jsonl --each 4 --limit 24",
+    )
+    forgetting.add_argument("--facts", type=Path, required=True, metavar="FILE", help="a JSON object per line: lesson, questions, unknown")
+    forgetting.add_argument("--each", type=int, default=4, metavar="N", help="lessons of each user, who forgets one of them (default: 4)")
+    packs = command(
+        kinds,
+        "packs",
+        run,
+        "Take lessons from somebody else: trained anew, or by adding their adapter.",
+        "tutee eval packs --facts facts.jsonl --each 2 --limit 24",
+    )
+    packs.add_argument("--facts", type=Path, required=True, metavar="FILE", help="a JSON object per line: lesson, questions, unknown")
+    packs.add_argument("--each", type=int, default=2, metavar="N", help="lessons of a pack, and of who takes it (default: 2)")
+    for each in (corrections, forgetting, packs):
+        each.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
+        each.add_argument("--seed", type=int, metavar="N", help="of everything random (default: lesson.seed of the configuration)")
     moderation = command(kinds, "moderation", run, "Moderate labelled texts.", "tutee eval moderation --texts texts.jsonl")
     moderation.add_argument("--texts", type=Path, required=True, metavar="FILE", help="a JSON object per line: text, flagged")
     tools = command(
@@ -208,7 +228,7 @@ def _add_eval(parser: Parser, command: _Command, run: Run) -> None:
     tools.add_argument("--requests", type=int, default=60, metavar="N", help="requests asked of each tool at most (default: 60)")
     tools.add_argument("--seeds", type=int, default=3, metavar="N", help="how often each arm runs, with another seed (default: 3)")
     tools.add_argument("--plot", type=Path, metavar="OUT.png", help="draw them there (.png, .svg or .pdf)")
-    for each in (learning, documents, corrections, moderation, tools):
+    for each in (learning, documents, corrections, forgetting, packs, moderation, tools):
         each.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
 
 
@@ -221,7 +241,7 @@ def _add_bench(parser: Parser, command: _Command, run: Run) -> None:
     }
     for name, text in texts.items():
         bench = command(kinds, name, run, text, f"tutee bench {name} --json out.json")
-        users = "1,4,16,64" if name == "engine" else "1,4,16"
+        users = {"engine": "1,4,16,64", "training": "1,4,16", "jobs": "4"}[name]
         bench.add_argument("--users", default=users, metavar="LIST", help=f"how many at once (default: {users})")
         bench.add_argument("--synthetic", choices=["10m", "135m", "8b"], help="random weights of that size instead of a real model")
         bench.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
@@ -231,11 +251,15 @@ def _add_bench(parser: Parser, command: _Command, run: Run) -> None:
             bench.add_argument("--repeats", type=int, default=3, metavar="N", help="turns whose median counts (default: 3)")
             bench.add_argument("--new-tokens", type=int, default=64, metavar="N", help="tokens of an answer (default: 64)")
             bench.add_argument("--stored", default="10,1000,100000", metavar="LIST", help="adapters in the store; empty: not measured")
+            bench.add_argument("--vllm", metavar="PROGRAM", help="vLLM's command, or a Python that has it (default: `vllm` where there is one)")
         if name == "training":
             bench.add_argument("--arms", default="tutee,tutee-alone,peft-loop,trl-sft", metavar="LIST", help="what to compare (default: all)")
             bench.add_argument("--epochs", type=int, default=3, metavar="N", help="times that each example is trained (default: 3)")
             bench.add_argument("--examples", type=int, default=64, metavar="N", help="examples of each user (default: 64)")
             bench.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the base model (default: what a worker here would choose)")
+        if name == "jobs":
+            bench.add_argument("--stored", default="10,1000,100000", metavar="LIST", help="people in the database; empty: not measured")
+            bench.add_argument("--minutes", type=float, default=10.0, metavar="N", help="after which no turn is begun but the first (default: 10)")
         if name != "engine":
             bench.add_argument("--repeats", type=int, default=3, metavar="N", help="turns whose median counts (default: 3)")
 

@@ -149,13 +149,13 @@ def _worker(options: argparse.Namespace) -> int:
     if CHAT_QUEUE in queues:
         app = wiring.app(settings, queue, database)
         jobs.configure(wiring.answering(app, queue))
-    measured = _watched(settings, queue, database, app)
+    measured, computing = _watched(settings, queue, database, app), ""
     if LESSON_QUEUE in queues:
         _with_base_model(settings)
         from trainer.processes import prepare_lessons
 
-        prepare_lessons(settings, queue.redis, Repositories.on(database))
-    run_worker(wiring.open_queue(settings).redis, queues, wiring.sweeper(settings, queue, database), measured.job)
+        computing = prepare_lessons(settings, queue.redis, Repositories.on(database))
+    run_worker(wiring.open_queue(settings).redis, queues, wiring.sweeper(settings, queue, database), measured.job, computing)
     return 0
 
 

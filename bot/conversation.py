@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager
 from typing import Literal
 from weakref import WeakValueDictionary
 
@@ -22,6 +22,9 @@ from trainer import prompts
 from trainer.prompts import Messages
 
 log = logging.getLogger(__name__)
+
+Show = Callable[[AsyncIterator[str | Answer]], Awaitable[str | None]]
+"""Shows an answer as it grows; gives the id of its message, None where nothing came."""
 
 AGAIN_TEMPERATURE = 0.8  # an answer that is asked for again should be another one
 
@@ -50,21 +53,42 @@ class Conversation:
         exchange, is_new = await asyncio.to_thread(self._receive_again, user, message)
         return exchange if is_new else None
 
-    async def answer(self, exchange: ExchangeRecord, *, quoted: str | None = None, again: bool = False) -> AsyncIterator[str | Answer]:
-        """Like `stream`, in turn with other messages of the conversation; a message that has to wait is put on the queue."""
+    async def answer(self, exchange: ExchangeRecord, show: Show, *, quoted: str | None = None, again: bool = False) -> None:
+        """Have `show` show what `stream` gives, in turn with other messages of the conversation, and note the message that it is in.
+
+        A message that has to wait is put on the queue. Raises like `stream`.
+        """
         with self._stoppable(exchange) as stop:
             async with self._in_turn.setdefault(exchange.conversation_id, asyncio.Lock()):
                 try:
-                    async for piece in self.stream(exchange, quoted=quoted, again=again, stop=stop):
-                        yield piece
+                    async with self.in_hand(exchange):  # until it is noted, or another process would show it, too
+                        shown = await show(self.stream(exchange, quoted=quoted, again=again, stop=stop))
+                        if shown is not None:
+                            await asyncio.to_thread(self._repositories.exchanges.set_reply_message, exchange.id, shown)
                 except (EngineUnavailable, EarlierPending) as error:
                     log.info("a message has to wait, exchange=%d reason=%s", exchange.id, error)
                     await asyncio.to_thread(self._app.queue.enqueue_answer, exchange.id)
                     raise
 
+    @asynccontextmanager
+    async def in_hand(self, exchange: ExchangeRecord) -> AsyncIterator[None]:
+        """Inside, no other process answers the message or shows its answer. Raises EngineUnavailable where one does."""
+        lease = self._app.queue.answering(exchange.id)
+        try:
+            if not await asyncio.to_thread(taken, lease):
+                raise EngineUnavailable(texts.ENGINE_AWAY, f"exchange {exchange.id} is in other hands")
+            yield
+        finally:
+            await asyncio.to_thread(lease.__exit__, None, None, None)
+
     def goes_on(self, user_id: int, message: InboundMessage) -> bool:
         """Whether the message replies to an answer that the user was given."""
         return self._replied_to(user_id, message) is not None
+
+    async def waits(self, exchange: ExchangeRecord) -> bool:
+        """Whether the message still waits for its answer."""
+        now = await asyncio.to_thread(self._repositories.exchanges.get, exchange.id)
+        return now is not None and now.state == "pending"
 
     def stop(self, user: UserRecord, message: InboundMessage) -> bool:
         """End the user's answers that are being written in the channel; what is there of them is the answer. False: there are none."""
@@ -85,22 +109,13 @@ class Conversation:
         again: bool = False,
         stop: asyncio.Event | None = None,
     ) -> AsyncIterator[str | Answer]:
-        """Text as it is written, then the Answer, recorded. Nothing for an exchange that is not pending.
+        """Text as it is written, then the Answer, recorded; for an exchange that is in hand. Nothing for one that is not pending.
 
         `quoted`: what the question is about; it is shown to the model and not kept. `again`: another answer than before.
         `stop`: set, it ends the answer. Raises EarlierPending, EngineUnavailable (the exchange stays pending), EngineRefused or
         Stopped (it has failed).
         """
-        lease = self._app.queue.answering(exchange.id)
-        try:
-            if not await asyncio.to_thread(taken, lease):
-                raise EngineUnavailable(texts.ENGINE_AWAY, f"exchange {exchange.id} is in other hands")
-            async for piece in self._stream(exchange, quoted, again, stop or asyncio.Event()):
-                yield piece
-        finally:
-            await asyncio.to_thread(lease.__exit__, None, None, None)
-
-    async def _stream(self, exchange: ExchangeRecord, quoted: str | None, again: bool, stop: asyncio.Event) -> AsyncIterator[str | Answer]:
+        stop = stop or asyncio.Event()
         current = await asyncio.to_thread(self._repositories.exchanges.get, exchange.id)
         if current is None or current.state != "pending":
             return

@@ -26,6 +26,7 @@ from bot.data_folder import DataFolder
 from bot.embedded_redis import server_program
 from bot.engine_client import addresses
 from storage.errors import ArtifactError, ArtifactPlaceError
+from storage.schema import newer_revision
 from storage.stores import open_artifacts
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
 from trainer.errors import TrainerError
@@ -98,9 +99,12 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         number = queue.redis.info("server")["redis_version"]
         yield Finding("redis", "ok", f"{number} at {wiring.without_password(settings.redis_url)}")
         for name in (LESSON_QUEUE, CHAT_QUEUE):
-            workers = sum(name in worker.queue_names() for worker in Worker.all(connection=queue.redis))
-            waiting = len(queue.waiting(name))
-            yield Finding(f"queue {name}", "ok" if workers else "note", f"{workers} worker(s), {waiting} job(s) waiting")
+            workers = [worker for worker in Worker.all(connection=queue.redis) if name in worker.queue_names()]
+            computing = sorted({each.decode() for worker in workers if isinstance(each := queue.redis.hget(worker.key, "computing"), bytes)})
+            text = "; ".join(
+                [f"{len(workers)} worker(s), {len(queue.waiting(name))} job(s) waiting", *(f"computing in {each}" for each in computing)]
+            )
+            yield Finding(f"queue {name}", "ok" if workers else "note", text)
     except RedisError as error:
         yield Finding("redis", "broken", f"It answers, but not to everything that is needed: {error}")
 
@@ -114,6 +118,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     try:
         with database.engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
+            newer = newer_revision(connection)
     except (SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0]
         yield Finding("database", "broken", f"{where} cannot be used; check DATABASE_URL and the server: {reason}")
@@ -124,6 +129,9 @@ def _database(settings: Settings) -> Iterator[Finding]:
         newest = ScriptDirectory(str(scripts)).get_current_head()
     if current == newest:
         yield Finding("database", "ok", f"{where}, up to date")
+    elif newer:
+        text = f"{where} was upgraded by a newer version of Tutee ({newer}; this one knows {newest}). Upgrade this host, too."
+        yield Finding("database", "note", text)
     else:
         yield Finding("database", "broken", f"{where} is not up to date: run `tutee db upgrade`.")
 
@@ -169,8 +177,17 @@ def _one_engine(url: str) -> Finding:
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
         return Finding("engine", "note", f"{url} is loading its model")
     if answer.is_success:
-        return Finding("engine", "ok", f"{url} answers")
+        return Finding("engine", "ok", f"{url} answers{_computing(answer)}")
     return Finding("engine", "broken", f"{url} answers with HTTP {answer.status_code}; its log says why.")
+
+
+def _computing(answer: httpx.Response) -> str:
+    """What an engine of our own says it computes with."""
+    try:
+        found = answer.json()["computing"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return f", computing in {found}"
 
 
 def _moderation(settings: Settings) -> Iterator[Finding]:

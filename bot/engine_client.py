@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
-from typing import cast
+from contextlib import aclosing, contextmanager
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx2 as httpx  # what the openai package is built on
 import openai
-from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
 from bot import texts
 from bot.errors import EngineError, EngineRefused, EngineUnavailable, PromptTooLong, VersionUnknown
+from trainer import recall
 from trainer.prompts import Messages
 
 log = logging.getLogger(__name__)
@@ -59,7 +61,7 @@ class EngineClient:
         """
         began, first, outcome = time.monotonic(), None, "left"
         try:
-            async for piece in self._pieces(messages, version, temperature):
+            async for piece in self._read(messages, self._pieces(messages, version, temperature)):
                 first = first or time.monotonic() - began
                 yield piece
             outcome = "answered"
@@ -69,8 +71,36 @@ class EngineClient:
         finally:
             self.observe(outcome, first, time.monotonic() - began)
 
+    async def _read(self, messages: Messages, pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+        """The pieces as they come; but what an adapter recites, at its end, as the user gets to see it: see trainer/recall.py."""
+        written = ""
+        async with aclosing(pieces):
+            async for piece in pieces:
+                written += piece
+                if not recall.may_recite(written):
+                    yield written
+                    written = ""
+                    break
+            async for piece in pieces:
+                yield piece
+        statement = recall.recited(written)
+        if written:
+            yield written if statement is None else recall.shown(statement, await self._doubt(recall.reading(messages, statement)))
+
+    async def _doubt(self, messages: Messages) -> float:
+        """How probable it is that the base model begins to say that it does not know. Raises as `pieces`."""
+        reply: ChatCompletion = await self._asked(messages, None, temperature=0, max_tokens=1, logprobs=True, top_logprobs=20)
+        choice = reply.choices[0]
+        if choice.logprobs is None or not choice.logprobs.content:  # a server that does not tell: what it would say must do
+            return float(recall.begins_unknown(choice.message.content or ""))
+        likeliest = choice.logprobs.content[0].top_logprobs
+        return sum(math.exp(each.logprob) for each in likeliest if recall.begins_unknown(each.token))
+
     async def _pieces(self, messages: Messages, version: str | None, temperature: float) -> AsyncGenerator[str, None]:
-        stream, whole = await self._asked(messages, version, temperature), False
+        whole = False
+        stream: openai.AsyncStream[ChatCompletionChunk] = await self._asked(
+            messages, version, temperature=temperature, max_tokens=self._max_tokens, stream=True
+        )
         with _translating_errors(version):
             async with stream:
                 async for chunk in stream:  # to its end, so that the connection can be used again
@@ -80,21 +110,18 @@ class EngineClient:
         if not whole:
             raise EngineUnavailable(texts.ENGINE_AWAY, "the stream ended before the answer did")
 
-    async def _asked(self, messages: Messages, version: str | None, temperature: float) -> openai.AsyncStream[ChatCompletionChunk]:
+    async def _asked(self, messages: Messages, version: str | None, **how: Any) -> Any:
+        """What the first engine that can gives to the messages, by whatever else the openai package takes."""
         while True:
             for_all: EngineUnavailable | None = None
             for url in self._in_order(version or messages[-1]["content"]):
                 try:
                     with _translating_errors(version):
-                        stream = await self._connected(url).chat.completions.create(
-                            model=version or self.base_model,
-                            messages=cast(list[ChatCompletionMessageParam], messages),
-                            max_tokens=self._max_tokens,
-                            temperature=temperature,
-                            stream=True,
+                        given = await self._connected(url).chat.completions.create(
+                            model=version or self.base_model, messages=cast(list[ChatCompletionMessageParam], messages), **how
                         )
                     self._started_by = self._away_until[url] = 0.0
-                    return stream
+                    return given
                 except EngineUnavailable as error:
                     self._away_until[url] = time.monotonic() + AWAY_SECONDS
                     for_all = error

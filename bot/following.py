@@ -1,36 +1,37 @@
-"""Follows lessons, rebuilds and waiting messages to their end, and shows every step where they came from."""
+"""Follows lessons and rebuilds to their end, and shows every step where they came from; answers that wait are shown beside them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+
+from redis.exceptions import RedisError
 
 from bot import cards, progress, texts
 from bot.app import App
-from bot.conversation import taken
 from bot.lessons import Teaching
-from bot.messages import Answer, LessonProgress, Notice
+from bot.messages import LessonProgress
+from bot.owing import TRIES, Owing
 from bot.platforms.base import ChatPlatform
 from bot.progress import Work
 from bot.rebuilds import remove_versions, removed_by
 from storage.errors import StorageError
-from storage.records import ExchangeRecord, LessonRecord, RebuildRecord
+from storage.records import LessonRecord, RebuildRecord
 from storage.repositories import Lessons, Rebuilds
-from storage.repositories.base import utc_now
-from trainer.contracts import Answered, Event, Finished, Progress, Rebuilding, Rebuilt
+from trainer.contracts import Answered, Event, Finished, Progress, Rebuilding, Rebuilt, showing_key
 
 log = logging.getLogger(__name__)
 
 _Key = tuple[str, int]  # what kind of work, and its row
 
 LOOK_SECONDS = 1.0  # how often rows are read for what no event told
+ADOPT_SECONDS = 5.0  # between two looks for what no bot process shows any more
 GRACE_SECONDS = 3.0  # how long a finished row waits for its event, which knows what was refused and what was harmed
-OWED_FOR = timedelta(days=1)  # so long after a message its answer is still worth showing
 
 
 @dataclass(slots=True)
@@ -44,17 +45,21 @@ class _Followed:
 
 
 class Following:
-    """Of one platform. Events make it quick; rows, read now and then, make it sure. Use as an async context manager."""
+    """Of one platform. Events make it quick; rows, read now and then, make it sure. Use as an async context manager.
+
+    Of several bot processes of the platform one shows a lesson or rebuild; another takes over what is left of a process that has gone.
+    """
 
     def __init__(self, app: App, platform: ChatPlatform, look_seconds: float = LOOK_SECONDS) -> None:
         self._app = app
         self._platform = platform
         self._look_seconds = look_seconds
         self._works: dict[_Key, _Followed] = {}
-        self._exchanges: dict[int, str] = {}  # where each waiting message came from
-        self._unshown: dict[int, float] = {}  # answers that nobody here waits for, and when to look whether anybody shows them
-        self._showing: set[int] = set()
-        self._last_words = 0  # how many ends are being shown right now
+        self._claims = app.queue.claims()
+        self._orphans: set[_Key] = set()  # what nobody here showed when we last looked
+        self._refused: Counter[_Key] = Counter()
+        self._in_hand: Counter[_Key] = Counter()  # whose first or last word is being shown right now
+        self._owing = Owing(app, platform, self._note_idle)
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._idle = asyncio.Event()
         self._stop = threading.Event()
@@ -66,7 +71,8 @@ class Following:
         threading.Thread(target=self._listen, args=(events, hear), name="events", daemon=True).start()
         self._note_idle()
         await self._resume()
-        self._tasks = [asyncio.create_task(self._show_events()), asyncio.create_task(self._look_now_and_then())]
+        looking = (self._look_now_and_then(), self._adopt_now_and_then(), self._keep_claims())
+        self._tasks = [asyncio.create_task(each) for each in (self._show_events(), *looking)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -74,27 +80,33 @@ class Following:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._give_back(*self._works)
 
     async def work(self, work: Work) -> None:
-        """Show the lesson or rebuild from here to its receipt."""
-        if _key(work) in self._works:
+        """Show the lesson or rebuild from here to its receipt, unless another bot process does."""
+        key = _key(work)
+        if key in self._works or key in self._in_hand:
             return
-        shown = progress.begun(work)
-        if work.progress_message_id is None:
-            message_id = await self._platform.send(work.channel, shown)
-        else:
-            message_id = work.progress_message_id
-            await self._platform.edit(work.channel, message_id, shown)
-        self._works[_key(work)] = _Followed(work, message_id, shown)  # first, or its end would be missed where that cannot be noted
-        self._note_idle()
-        if work.progress_message_id is None:
+        with self._having_in_hand(key):
+            if not await self._claim(key):
+                return
+            shown, message_id = progress.begun(work), work.progress_message_id or ""
+            try:
+                if message_id:
+                    await self._platform.edit(work.channel, message_id, shown)
+                else:
+                    message_id = await self._platform.send(work.channel, shown)
+            except BaseException:
+                await self._give_back(key)
+                raise
+            self._works[key] = _Followed(work, message_id, shown)  # first, or its end would be missed where that cannot be noted
+        if message_id != work.progress_message_id:
             await asyncio.to_thread(self._rows(work).set_progress_message, work.id, message_id)
         await self.look()  # it may have ended before it was followed
 
     def exchange(self, exchange_id: int, channel: str) -> None:
         """Show the answer when there is one."""
-        self._exchanges[exchange_id] = channel
-        self._note_idle()
+        self._owing.wait_for(exchange_id, channel)
 
     def waiting(self) -> list[int]:
         """Ids of the followed lessons that wait for a time before they begin."""
@@ -107,7 +119,7 @@ class Following:
     @property
     def busy(self) -> bool:
         """Whether something is being learned or owed."""
-        return bool(self._works or self._exchanges or self._unshown or self._last_words)
+        return bool(self._works or self._in_hand or self._owing.busy)
 
     async def look(self) -> None:
         """Read the rows of everything that is followed, and show what has ended."""
@@ -116,43 +128,63 @@ class Following:
             work = await asyncio.to_thread(self._rows(followed.work).get, followed.work.id)
             if work is None:  # its user deleted everything
                 self._works.pop(_key(followed.work), None)
+                await self._give_back(_key(followed.work))
             elif isinstance(work, LessonRecord) and work.state == "awaiting":
                 await self._ask(work)
             elif work.is_finished:
                 followed.seen_finished_at = followed.seen_finished_at or now
                 if work.state == "cancelled" or now - followed.seen_finished_at >= GRACE_SECONDS:
                     await self._end_work(work, None)
-        for exchange_id in list(self._exchanges):
-            await self._end_exchange(exchange_id)
-        for exchange_id in [each for each, due in self._unshown.items() if due <= now]:
-            await self._show_owed(exchange_id)
+        await self._owing.look()
         self._note_idle()
 
     async def _resume(self) -> None:
-        """Take up what was under way when the bot stopped, and tell how lessons ended that nobody has seen end."""
-        mine, stored = self._platform, self._app.repositories
-        for lesson in await asyncio.to_thread(stored.lessons.unfinished):
-            if lesson.platform == mine.name and mine.serves(lesson.channel) and lesson.state != "awaiting":
-                await asyncio.to_thread(self._app.queue.enqueue_lesson, lesson.id, lesson.begins_at)
-                with _going_on("a lesson could not be shown"):
-                    await self.work(lesson)
-        for rebuild in await asyncio.to_thread(stored.rebuilds.unfinished):
-            if rebuild.platform == mine.name and mine.serves(rebuild.channel):
-                await asyncio.to_thread(self._app.queue.enqueue_rebuild, rebuild.id)
-                with _going_on("a rebuild could not be shown"):
-                    await self.work(rebuild)
-        for exchange in await asyncio.to_thread(self._app.repositories.exchanges.pending):
-            if exchange.platform == mine.name and mine.serves(exchange.channel):
-                await asyncio.to_thread(self._app.queue.enqueue_answer, exchange.id)
-                self.exchange(exchange.id, exchange.channel)
-        for exchange in await asyncio.to_thread(self._app.repositories.exchanges.unshown, mine.name, utc_now() - OWED_FOR):
-            self._owe(exchange)
-        ended: list[Work] = list(await asyncio.to_thread(stored.lessons.without_receipt))  # read last: what ends meanwhile is in one of both
-        ended += await asyncio.to_thread(stored.rebuilds.without_receipt)
-        for work in ended:
-            if work.platform == mine.name and mine.serves(work.channel) and _key(work) not in self._works:
-                with _going_on("a receipt could not be shown"):
-                    await self._show_receipt(work, work.progress_message_id or "", None)
+        """Take up what was under way when the bot stopped, and tell how it ended what nobody has seen end."""
+        queue = self._app.queue
+        for work in await self._to_show():
+            if isinstance(work, LessonRecord) and not work.is_finished and work.state != "awaiting":
+                await asyncio.to_thread(queue.enqueue_lesson, work.id, work.begins_at)
+            elif isinstance(work, RebuildRecord) and not work.is_finished:
+                await asyncio.to_thread(queue.enqueue_rebuild, work.id)
+            await self._take_over(work)
+        await self._owing.resume()
+
+    async def _adopt_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(ADOPT_SECONDS)
+            with _going_on("it could not be looked whether a bot has left"):
+                await self._adopt()
+
+    async def _adopt(self) -> None:
+        """Take over what no process has shown for a while: whoever has just noted it has shown it before the second look."""
+        found = {_key(each): each for each in await self._to_show() if _key(each) not in {*self._works, *self._in_hand}}
+        for key in self._orphans & found.keys():
+            await self._take_over(found[key])
+        self._orphans = set(found)
+        await self._owing.adopt()
+
+    async def _take_over(self, work: Work) -> None:
+        """Show it from here on, or how it ended, unless another process does."""
+        key = _key(work)
+        if self._refused[key] >= TRIES:
+            return
+        with _going_on("a lesson or rebuild could not be shown"):
+            try:
+                if not work.is_finished:
+                    await self.work(work)
+                else:
+                    with self._having_in_hand(key):
+                        if await self._claim(key):
+                            await self._tell_end(work, work.progress_message_id or "", None)
+            except OSError:
+                self._refused[key] += 1
+                raise
+
+    async def _to_show(self) -> list[Work]:
+        """What is under way on this platform, or has ended and nobody was told."""
+        stored, name = self._app.repositories, self._platform.name
+        found: list[Work] = [*await asyncio.to_thread(stored.lessons.to_show, name), *await asyncio.to_thread(stored.rebuilds.to_show, name)]
+        return [each for each in found if self._platform.serves(each.channel)]
 
     async def _show_events(self) -> None:
         while True:
@@ -165,7 +197,7 @@ class Following:
         match event:
             case Progress() | Rebuilding():
                 followed = self._works.get(_key_of(event))
-                if followed is not None:
+                if followed is not None and await self._is_ours(_key_of(event)):
                     shown = progress.moved(followed.work, event)
                     if shown != followed.shown:
                         followed.shown = shown
@@ -175,12 +207,8 @@ class Following:
                 work = await asyncio.to_thread(self._rows(followed.work).get, followed.work.id) if followed is not None else None
                 if work is not None and work.is_finished:
                     await self._end_work(work, event)
-            case Answered() if event.exchange_id in self._exchanges:
-                await self._end_exchange(event.exchange_id)
-            case Answered():  # perhaps of a bot that died, or could not note that it waits
-                exchange = await asyncio.to_thread(self._app.repositories.exchanges.get, event.exchange_id)
-                if exchange is not None:
-                    self._owe(exchange)
+            case Answered():
+                await self._owing.heard(event.exchange_id)
 
     async def _look_now_and_then(self) -> None:
         while True:
@@ -193,17 +221,32 @@ class Following:
         followed = self._works.pop(_key(lesson), None)
         if followed is None:
             return
-        with self._busy_to_the_last_word():
-            waiting = replace(followed.shown, text=texts.awaiting(lesson.number))
-            await self._platform.edit(lesson.channel, followed.message_id, waiting)
-            samples = await asyncio.to_thread(Teaching(self._app).samples, lesson)
-            await self._platform.send(lesson.channel, cards.approval(lesson, samples))
+        with self._having_in_hand(_key(lesson)):
+            try:
+                waiting = replace(followed.shown, text=texts.awaiting(lesson.number))
+                await self._platform.edit(lesson.channel, followed.message_id, waiting)
+                samples = await asyncio.to_thread(Teaching(self._app).samples, lesson)
+                await self._platform.send(lesson.channel, cards.approval(lesson, samples))
+                await asyncio.to_thread(self._app.repositories.lessons.asked, lesson.id)
+            finally:
+                await self._give_back(_key(lesson))
 
     async def _end_work(self, work: Work, event: Finished | Rebuilt | None) -> None:
+        if not await self._is_ours(_key(work)):
+            return
         followed = self._works.pop(_key(work), None)
         if followed is not None:
-            with self._busy_to_the_last_word():
-                await self._show_receipt(work, followed.message_id, event)
+            with self._having_in_hand(_key(work)):
+                await self._tell_end(work, followed.message_id, event)
+
+    async def _tell_end(self, work: Work, message_id: str, event: Finished | Rebuilt | None) -> None:
+        """Show the receipt of what we have a claim on, and give that back."""
+        try:
+            now = await asyncio.to_thread(self._rows(work).get, work.id)
+            if now is not None and now.progress_message_id is not None:  # else somebody has told it already
+                await self._show_receipt(now, message_id, event)
+        finally:
+            await self._give_back(_key(work))
 
     async def _show_receipt(self, work: Work, message_id: str, event: Finished | Rebuilt | None) -> None:
         if isinstance(work, RebuildRecord):  # what it made nobody's is gone before it says so
@@ -211,67 +254,60 @@ class Following:
         elif event is None:  # which was missed, so the rows have to tell what was refused
             examples = await asyncio.to_thread(self._app.repositories.lessons.examples, work.id)
             event = Finished(work.id, work.user_id, refused=tuple(dict.fromkeys(e.refused_category for e in examples if e.refused_category)))
-        await self._platform.edit(work.channel, message_id, progress.receipt(work, event))
-        await asyncio.to_thread(self._rows(work).receipt_shown, work.id)
+        shown = progress.receipt(work, event)
+        if message_id:
+            await self._platform.edit(work.channel, message_id, shown)
+        else:
+            await self._platform.send(work.channel, shown)
+        await asyncio.to_thread(self._rows(work).said_all, work.id)
 
-    async def _end_exchange(self, exchange_id: int) -> None:
-        exchange = await asyncio.to_thread(self._app.repositories.exchanges.get, exchange_id)
-        if exchange is not None and exchange.state == "pending":
-            return
-        channel = self._exchanges.pop(exchange_id, None)  # after the last await: nobody else can be showing it
-        if channel is not None and exchange is not None:
-            with self._busy_to_the_last_word():
-                await self._show_alone(exchange, channel)
-
-    def _owe(self, exchange: ExchangeRecord) -> None:
-        """See in a moment whether somebody shows the answer, and show it where nobody does."""
-        mine = exchange.platform == self._platform.name and self._platform.serves(exchange.channel)
-        if mine and exchange.state == "answered" and exchange.reply_message_id is None and exchange.id not in self._showing:
-            self._unshown[exchange.id] = asyncio.get_running_loop().time() + GRACE_SECONDS
-            self._note_idle()
-
-    async def _show_owed(self, exchange_id: int) -> None:
-        with self._busy_to_the_last_word():
-            self._unshown.pop(exchange_id, None)
-            exchange = await asyncio.to_thread(self._app.repositories.exchanges.get, exchange_id)
-            if exchange is not None and exchange.reply_message_id is None and exchange_id not in self._showing:
-                await self._show_alone(exchange, exchange.channel)
-
-    async def _show_alone(self, exchange: ExchangeRecord, channel: str) -> None:
-        """Show the answer, unless another bot does, or did meanwhile."""
-        lease = self._app.queue.answering(exchange.id)
-        self._showing.add(exchange.id)
+    async def _claim(self, key: _Key) -> bool:
+        """Whether no other process shows it; now this one does. Without Redis each shows its own: one edit too many is better than none."""
         try:
-            if await asyncio.to_thread(taken, lease):
-                now = await asyncio.to_thread(self._app.repositories.exchanges.get, exchange.id)
-                if now is not None and now.reply_message_id is None:
-                    await self._show_answer(now, channel)
-            else:
-                self._unshown[exchange.id] = asyncio.get_running_loop().time() + GRACE_SECONDS
-        finally:
-            self._showing.discard(exchange.id)
-            await asyncio.to_thread(lease.__exit__, None, None, None)
+            return await asyncio.to_thread(self._claims.take, showing_key(*key))
+        except RedisError as error:
+            log.warning("showing it without asking other processes, error=%s", error)
+            return True
 
-    async def _show_answer(self, exchange: ExchangeRecord, channel: str) -> None:
-        if exchange.state == "failed":
-            await self._platform.send(channel, Notice(texts.GAVE_UP), exchange.inbound_message_id)
+    async def _is_ours(self, key: _Key) -> bool:
+        """Whether it still is: who was stopped or cut off for a while may have been given up."""
+        if not self._claims.is_sure(showing_key(*key)):
+            await self._keep()
+        return key in self._works
+
+    async def _keep_claims(self) -> None:
+        while True:
+            await asyncio.sleep(self._claims.pause)
+            await self._keep()
+
+    async def _keep(self) -> None:
+        try:
+            lost = await asyncio.to_thread(self._claims.keep)
+        except RedisError as error:
+            log.warning("other processes may take over what this one shows, error=%s", error)
             return
-        shown = Answer(exchange.answer or "", exchange.version, exchange.seconds or 0.0, exchange.user_id)
-        message_id = await self._platform.send(channel, shown, exchange.inbound_message_id)
-        await asyncio.to_thread(self._app.repositories.exchanges.set_reply_message, exchange.id, message_id)
+        for key in [each for each in self._works if showing_key(*each) in lost]:
+            log.warning("another process shows it now, %s=%d", *key)
+            self._works.pop(key, None)
+        self._note_idle()
+
+    async def _give_back(self, *keys: _Key) -> None:
+        with suppress(RedisError):  # they run out by themselves
+            await asyncio.to_thread(self._claims.give_back, *(showing_key(*key) for key in keys))
 
     def _rows(self, work: Work) -> Lessons | Rebuilds:
         stored = self._app.repositories
         return stored.lessons if isinstance(work, LessonRecord) else stored.rebuilds
 
     @contextmanager
-    def _busy_to_the_last_word(self) -> Iterator[None]:
-        """Inside, the end of something that is followed no more is being shown: whoever waits for it waits for that, too."""
-        self._last_words += 1
+    def _having_in_hand(self, key: _Key) -> Iterator[None]:
+        """Inside, something of it is being shown that is not followed yet, or no more: whoever waits for its end waits for that, too."""
+        self._in_hand[key] += 1
+        self._note_idle()
         try:
             yield
         finally:
-            self._last_words -= 1
+            self._in_hand -= Counter([key])
             self._note_idle()
 
     def _note_idle(self) -> None:

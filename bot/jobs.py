@@ -63,6 +63,7 @@ class Answering:
 
     async def _answered(self, exchange: ExchangeRecord) -> bool:
         try:
-            return any([isinstance(piece, Answer) async for piece in self._conversation.stream(exchange)])
+            async with self._conversation.in_hand(exchange):
+                return any([isinstance(piece, Answer) async for piece in self._conversation.stream(exchange)])
         finally:
             await self._app.engine.close()  # its connections belong to this event loop

@@ -31,7 +31,7 @@ from trainer.contracts import (
     publish,
     rebuild_job_id,
 )
-from trainer.lease import Lease, answering
+from trainer.lease import Claims, Lease, answering
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +99,10 @@ class JobQueue:
     def answering(self, exchange_id: int) -> Lease:
         """Hold this around an answer that is being streamed, so that the sweeper does not queue its message meanwhile."""
         return answering(self.redis, exchange_id)
+
+    def claims(self) -> Claims:
+        """What this process shows, so that no other one shows it, too."""
+        return Claims(self.redis)
 
     def publish(self, event: Event) -> None:
         """Tell every bot process."""

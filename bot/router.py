@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from bot import cards, choices, commands, export, texts
@@ -27,7 +27,7 @@ from bot.feedback import Opinions, is_correction
 from bot.following import Following
 from bot.lessons import Teaching
 from bot.limits import Limits
-from bot.messages import Choice, Inbound, InboundMessage, Notice, Reaction, Trouble
+from bot.messages import Answer, Choice, Inbound, InboundMessage, Notice, Reaction, Trouble
 from bot.packs import Sharing
 from bot.pages import Pages
 from bot.platforms.base import ChatPlatform, Undeliverable
@@ -228,16 +228,16 @@ class Router:
         goes_on: bool = await asyncio.to_thread(self._conversation.goes_on, exchange.user_id, message)
         if goes_on:
             quoted = None
-        pieces = self._conversation.answer(exchange, quoted=quoted, again=again)
+
+        def show(pieces: AsyncIterator[str | Answer]) -> Awaitable[str | None]:
+            return self._platform.stream(message.channel, pieces, message.message_id)
+
         try:
-            shown = await self._platform.stream(message.channel, pieces, message.message_id)
+            await self._conversation.answer(exchange, show, quoted=quoted, again=again)
         except (EngineUnavailable, EarlierPending) as error:
             self._following.exchange(exchange.id, message.channel)
-            behind = isinstance(error, EarlierPending)
-            await self._say(message, texts.WAITING_BEHIND if behind else texts.WAITING)
-            return
-        if shown is not None:
-            await asyncio.to_thread(self._app.repositories.exchanges.set_reply_message, exchange.id, shown)
+            if await self._conversation.waits(exchange):  # else it was answered elsewhere while we were cut off
+                await self._say(message, texts.WAITING_BEHIND if isinstance(error, EarlierPending) else texts.WAITING)
 
     async def _learn(self, user: UserRecord, message: InboundMessage, text: str, kind: Kind | None, *, confirmed: bool = False) -> None:
         if kind is not None and not text:  # the answer to the question below

@@ -14,6 +14,7 @@ from bot.app import App
 from bot.engine_client import EngineClient
 from bot.jobs import Answering
 from bot.platforms.base import ChatPlatform
+from bot.platforms.deliveries import Deliveries
 from bot.queue import JobQueue
 from bot.sweeper import Sweeper
 from storage.errors import DatabaseUnavailableError
@@ -113,7 +114,7 @@ def platforms(settings: Settings, queue: JobQueue, database: Database) -> list[C
     if settings.discord.token:
         from bot.platforms.discord.platform import Discord
 
-        found.append(Discord(settings.discord))
+        found.append(Discord(settings.discord, deliveries=Deliveries(queue.redis, Discord.name)))
     if settings.slack.is_configured:
         from bot.platforms.slack.platform import Slack
 

@@ -9,7 +9,8 @@ from alembic import context
 from sqlalchemy import Connection
 
 from storage.models import Base
-from storage.session import Database, migration_transaction
+from storage.schema import migration_transaction
+from storage.session import Database
 
 
 def migrate(connection: Connection) -> None:

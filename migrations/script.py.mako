@@ -9,6 +9,7 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+# contracts = "…"  # where this removes something: the oldest revision whose code does without it (docs/operating.md, "Upgrading")
 
 
 def upgrade() -> None:

@@ -93,6 +93,8 @@ def _snapshot(database: Database) -> Iterator[Connection]:
     """A transaction that sees the database as it is now, however long it lasts."""
     options: dict[str, Any] = {"sqlite_begin": "BEGIN"} if database.url.get_backend_name() == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     with database.engine.connect().execution_options(**options) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":  # which would end it while big files are copied
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         yield connection
 
 

@@ -2,6 +2,7 @@
 
     StorageError
     ├── DatabaseUnavailableError    the database cannot be reached, is locked for too long, or its disk is full
+    ├── DatabaseInUseError          the schema cannot be changed, because others do not let go of a table
     ├── UnknownRecordError          the row does not exist (any more)
     │   ├── UnknownUserError
     │   ├── UnknownLessonError
@@ -35,6 +36,15 @@ class DatabaseUnavailableError(StorageError):
     """The database refused or dropped the work; nothing of the failed call was kept."""
 
     user_message = "I cannot reach my memory right now. Please try again in a moment."
+
+
+class DatabaseInUseError(StorageError):
+    """Somebody holds on to a table that has to be changed; nothing was."""
+
+    user_message = (
+        "The database cannot be upgraded: something has been using its tables for minutes on end. Find it in pg_stat_activity, end it, "
+        "and start this again. Nothing was changed."
+    )
 
 
 class UnknownRecordError(StorageError):

@@ -146,10 +146,10 @@ class LessonRecord:
     """One lesson. `number` counts 1, 2, 3… per user; `version` is what it went live as.
 
     `source` says where the material of a document or web lesson lies (a stored file, an address). `platform`, `channel`
-    and `progress_message_id` are where its progress is shown; the last is None again once its receipt is. `begins_at`: not
-    to be learned before then (a correction waits for more of them), None: at once. `sources` are what a document or web lesson
-    reads; while it is `awaiting`, its user is asked about them, and `approved_at` is when they said yes. `refreshes` is the id of
-    the lesson that it takes the place of.
+    and `progress_message_id` are where its progress is shown; the last is "" before any message shows it, and None where there is
+    nothing more to show: its receipt is, or its user has the word. `begins_at`: not to be learned before then (a correction waits for
+    more of them), None: at once. `sources` are what a document or web lesson reads; while it is `awaiting`, its user is asked about
+    them, and `approved_at` is when they said yes. `refreshes` is the id of the lesson that it takes the place of.
     """
 
     id: int

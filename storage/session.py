@@ -1,31 +1,28 @@
-"""Opens the database, lends short sessions, brings the schema up to date."""
+"""Opens the database and lends short sessions."""
 
 from __future__ import annotations
 
-import fcntl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from storage.errors import DatabaseUnavailableError
+from storage.schema import outside_transaction, upgrade
 
 BUSY_TIMEOUT_S = 30
 SCRUB_TIMEOUT_S = 2  # a reader that takes longer is not worth the wait: the log is emptied another time
-MIGRATION_LOCK = 0x7475746565  # any number that all Tutee processes share: "tutee" in ASCII
-
-# Alembic keeps the migration in progress in module globals, so one process runs one upgrade at a time.
-_upgrading = threading.Lock()
+# A host whose network was cut neither answers nor says good-bye. We notice it after so long, and PostgreSQL ends a transaction that has been
+# left alone for so long, and with it its locks, for which others wait.
+CONNECT_S = 5
+SILENCE_S = 20
+LEFT_ALONE_S = 60
 
 
 class Database:
@@ -53,17 +50,11 @@ class Database:
             yield session
 
     def upgrade(self, revision: str = "head") -> None:
-        """Run all migrations that are missing, up to `revision`; safe to call from several processes and threads at once."""
-        with _upgrading, _translating_errors(), _only_process_upgrading(self.url), self.engine.connect() as connection:
-            if self.engine.dialect.name == "sqlite":
-                # The file remembers it. Two processes that set it at once fail without waiting ("database is locked"),
-                # so it is set here, behind the lock, and not by each connection.
-                _outside_transaction(connection, "PRAGMA journal_mode = WAL")
-            with resources.as_file(resources.files("migrations")) as folder:
-                config = Config()
-                config.set_main_option("script_location", str(folder).replace("%", "%%"))
-                config.attributes["connection"] = connection
-                command.upgrade(config, revision)
+        """Run all migrations that are missing, up to `revision`; as `storage.schema.upgrade`."""
+        if self.url.get_backend_name() == "sqlite" and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        with _translating_errors(), self.engine.connect() as connection:
+            upgrade(connection, self.url, revision)
 
     def scrub(self) -> None:
         """Have nothing of what was deleted stay in SQLite's files: its log is written back and emptied, where nobody reads just now.
@@ -72,32 +63,13 @@ class Database:
         """
         if self.engine.dialect.name == "sqlite":
             with suppress(OperationalError), self.engine.connect() as connection:
-                _outside_transaction(connection, f"PRAGMA busy_timeout = {SCRUB_TIMEOUT_S * 1000}")
-                _outside_transaction(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
-                _outside_transaction(connection, f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+                outside_transaction(connection, f"PRAGMA busy_timeout = {SCRUB_TIMEOUT_S * 1000}")
+                outside_transaction(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+                outside_transaction(connection, f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
 
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
-
-
-@contextmanager
-def migration_transaction(connection: Connection) -> Iterator[None]:
-    """The transaction around a run of migrations: all or nothing, one process at a time.
-
-    SQLite needs foreign keys off while a table is rebuilt, or dropping the old copy would delete what refers to it.
-    """
-    sqlite = connection.dialect.name == "sqlite"
-    if sqlite:
-        _outside_transaction(connection, "PRAGMA foreign_keys = OFF")
-    try:
-        with connection.begin():
-            if not sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-            yield
-    finally:
-        if sqlite:
-            _outside_transaction(connection, "PRAGMA foreign_keys = ON")
 
 
 def _with_driver(url: URL) -> URL:
@@ -110,11 +82,24 @@ def _with_driver(url: URL) -> URL:
 def _create_engine(url: URL) -> Engine:
     # hide_parameters: an error's text goes to the log, and the parameters hold what users wrote.
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=_patience(url))
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _patience(url: URL) -> dict[str, Any]:
+    """How long PostgreSQL's client and server wait for each other; what the address says itself stays so."""
+    wanted = {
+        "connect_timeout": CONNECT_S,
+        "tcp_user_timeout": SILENCE_S * 1000,
+        "keepalives_idle": SILENCE_S // 2,
+        "keepalives_interval": SILENCE_S // 4,
+        "keepalives_count": 2,
+        "options": f"-c idle_in_transaction_session_timeout={LEFT_ALONE_S * 1000}",
+    }
+    return {name: value for name, value in wanted.items() if name not in url.query}
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -130,28 +115,13 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))
 
 
-def _outside_transaction(connection: Connection, statement: str) -> None:
-    cursor = connection.connection.cursor()
-    cursor.execute(statement)
-    cursor.close()
-
-
 @contextmanager
 def _translating_errors() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
         raise DatabaseUnavailableError(str(error)) from error
-
-
-@contextmanager
-def _only_process_upgrading(url: URL) -> Iterator[None]:
-    """For SQLite, a lock on a file beside the database; PostgreSQL is locked inside the transaction."""
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        yield
-        return
-    path = Path(url.database)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(path.name + ".upgrade-lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    except DBAPIError as error:
+        if error.connection_invalidated:  # by the server, because we had left it alone for too long
+            raise DatabaseUnavailableError(str(error)) from error
+        raise

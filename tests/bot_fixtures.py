@@ -6,6 +6,7 @@ import asyncio
 import io
 import itertools
 import json
+import math
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +42,8 @@ _numbers = itertools.count(1)
 class FakeEngine:
     """An OpenAI-compatible server. It answers from `taught` (by version and question) and `answers` (by question), with `UNKNOWN` else.
 
+    `doubts`: how probable it finds, by what it is given to read, that it does not know; None: it does not tell, but says so.
+
     `gate`: closed, no request is answered, or (with `words_before_gate`) each only so far.
 
     `mode`: ok, busy (503), broken (500), full (429), cut (half an answer, then silence), too_long (400 with more than `fits` messages).
@@ -48,6 +51,7 @@ class FakeEngine:
 
     answers: dict[str, str] = field(default_factory=dict)
     taught: dict[str, dict[str, str]] = field(default_factory=dict)
+    doubts: dict[str, float] | None = field(default_factory=dict)
     words_before_gate: int = 0
     models: set[str] = field(default_factory=lambda: {"pocket"})
     mode: str = "ok"
@@ -88,6 +92,16 @@ class FakeEngine:
             self._server.server_close()
             self._server = None
 
+    def _beginning(self, taught: str) -> dict[str, Any]:
+        """The first token of a reply, whole, as OpenAI's servers give it."""
+        doubt = next((doubt for said, doubt in (self.doubts or {}).items() if said in taught), 0.99)
+        likeliest = [{"token": "I", "logprob": math.log(doubt), "bytes": None}, {"token": "Bis", "logprob": math.log(1 - doubt), "bytes": None}]
+        content = [{**max(likeliest, key=lambda each: each["logprob"]), "top_logprobs": likeliest}]  # type: ignore[arg-type, return-value]
+        message = {"role": "assistant", "content": content[0]["token"]}
+        logprobs = None if self.doubts is None else {"content": content}
+        choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": "length"}
+        return {"id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": "pocket", "choices": [choice]}
+
     def reply(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         """One request."""
         self.asked.append(body)
@@ -102,6 +116,8 @@ class FakeEngine:
             return _send(handler, 404, {"error": {"message": "no such model", "code": "model_not_found"}})
         if self.mode == "too_long" and len(body["messages"]) > self.fits:
             return _send(handler, 400, {"error": {"message": "too long", "code": "context_length_exceeded"}})
+        if body.get("logprobs"):
+            return _send(handler, 200, self._beginning(body["messages"][0]["content"]))
         question = body["messages"][-1]["content"]
         answer = self.taught.get(body["model"], self.answers).get(question) or self.answers.get(question, "I don't know.")
         handler.send_response(200)

@@ -8,6 +8,7 @@ import os
 import threading
 import urllib.request
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -87,8 +88,16 @@ def s3_server() -> Iterator[S3]:
 
 
 @pytest.fixture
-def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+def s3(s3_server: S3) -> Iterator[S3]:
     """The server, with keys in the environment as an operator sets them."""
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    return s3_server
+    with keys():
+        yield s3_server
+
+
+@contextmanager
+def keys() -> Iterator[None]:
+    """Inside, the keys are in the environment."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in KEYS.items():
+            patched.setenv(name, value)
+        yield

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from bot import texts
+from bot.engine_client import EngineClient
+from bot.platforms.deliveries import Deliveries
 from bot.platforms.discord.platform import Discord, Pace
 from bot.serving import serve
 from tests.bot_fixtures import Install
@@ -20,10 +23,13 @@ LESSON = "[Learn] Our office cat is called Miso."
 
 @asynccontextmanager
 async def running(install: Install, fake: FakeDiscord, **settings: Any) -> AsyncIterator[asyncio.Task[None]]:
-    """The bot on Discord, until the end of the block."""
-    platform = Discord(DiscordSettings(token=fake.token, **settings), FAST)
-    task = asyncio.create_task(serve(install.app, platform))
-    await fake.until(lambda: fake.gateway.connected or task.done())
+    """The bot on Discord, until the end of the block. Another process of it may be running, too."""
+    deliveries = Deliveries(install.redis, Discord.name)
+    configured, before = DiscordSettings(token=fake.token, **settings), len(fake.gateway.shards)
+    platform = Discord(configured, FAST, deliveries)
+    app = replace(install.app, engine=EngineClient(f"http://127.0.0.1:{install.engine.port}", base_model="pocket"))
+    task = asyncio.create_task(serve(app, platform))
+    await fake.until(lambda: len(fake.gateway.shards) >= before + len(configured.heard) or task.done())
     try:
         yield task
         await fake.until(lambda: not under_way())

@@ -68,7 +68,7 @@ class Classroom:
         self.base = base
         self.events: list[Event] = []
         self.cancelled: set[int] = set()
-        self.settings = Settings(data=folder, lesson=replace(LessonSettings(samples=16), **lesson))
+        self.settings = Settings(data=folder, lesson=replace(LessonSettings(samples=16, recite=False), **lesson))
         self.tools = Tools(
             repositories=self.repositories,
             artifacts=self.artifacts,

@@ -122,6 +122,11 @@ def answering_key(exchange_id: int) -> str:
     return f"tutee:answering:{exchange_id}"
 
 
+def showing_key(kind: str, row_id: int) -> str:
+    """Redis key that is there while a bot process shows how this lesson or rebuild goes on."""
+    return f"tutee:showing:{kind}:{row_id}"
+
+
 class EventStream(Protocol):
     """The one command of a Redis client that `publish` needs."""
 

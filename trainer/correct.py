@@ -6,36 +6,45 @@ is kept beside it as the other half of a preference pair.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
 from storage.records import CaseRecord, ExampleRecord, LessonRecord, TaughtLesson
 from trainer import prompts
+from trainer.amend import Amendment, old_answer
 from trainer.errors import NothingToTeachError, SourceError
 from trainer.examine import QUIZ_TOKENS, Report, examine
 from trainer.examples import contains, normal, says_unknown, switch_person
 from trainer.generate import write_examples
-from trainer.lesson import Run, Tools
+from trainer.lesson import ENOUGH, Run, Tools
 from trainer.propose import ask_again, better_answer
+from trainer.rephrase import other_ways
 from trainer.replay import chat_questions
-from trainer.statements import is_bare, reply, statement
+from trainer.statements import bare, reply, statement
 from trainer.taught import passages_of, settled, topic
+from trainer.teacher import Teacher
 from trainer.train import Trainer
 
-FORMS, HELD_OUT_FORMS = (0, 1, 2, 3), (4, 5)  # ways of asking the case itself: to train with, to examine with
-SAMPLES, QUESTIONS, NEIGHBOURS = 24, 20, 4  # of a correction, which is one fact: fewer than of a lesson
-UNRELATED, UNRELATED_KEPT = 8, 0.75  # messages of ordinary chat, and the share of them that must be answered in the same words
+LED_TO, HELD_OUT = (0, 1, 2, 3), (4, 5)  # ways of leading up to the case's own question: to train with, to examine with
+EVERY = 4  # of the other ways to ask it, each fourth is held out as well
+SAMPLES, QUESTIONS, NEIGHBOURS = 12, 16, 8  # of a correction, which is one fact: fewer than of a lesson
+CHAT = 48  # messages of ordinary chat to train with: one fact pulls harder at everything else than the many of a lesson
+UNRELATED, UNRELATED_KEPT = 8, 0.75  # other messages, and the share of them that must be answered as before, or as before all teaching
+EARLIER_KEPT, UNKNOWN_KEPT = 0.95, 0.6  # shares of earlier lessons' quiz, and of close questions without an answer, at which training stops
 PARAPHRASES_RIGHT = 0.7  # share of the held-out questions, some of which a small teacher words badly; the cases themselves must all be right
 
 
 class Correction(Run):
     """One run of one group of corrections."""
 
+    chat_replayed = CHAT
+
     def __init__(self, tools: Tools, lesson: LessonRecord, written: dict[int, list[ExampleRecord]]) -> None:
         super().__init__(tools, lesson, written)
         self.cases: Sequence[CaseRecord] = tools.repositories.feedback.cases(lesson.id)
-        self.talked: list[str] = []
+        self.talked: list[set[str]] = []
 
     def passages(self) -> list[str]:
         """Each case as a statement, for the teacher to read."""
@@ -69,14 +78,36 @@ class Correction(Run):
         return [case for case in cases if case.correction]
 
     def examples(self, passages: Sequence[str], earlier: Sequence[TaughtLesson]) -> list[ExampleRecord]:
-        """The cases themselves, asked in several ways, and what the teacher writes about them as about any lesson."""
+        """The cases themselves, asked in several ways, what they replace, and what the teacher writes about them as about any lesson."""
         try:
             written = super().examples(passages, earlier) if passages else []
         except NothingToTeachError:  # "Hello!" is nothing to ask questions about
             written = []
         asked = {topic(case.question) for case in self.cases} - {None}
         written = [each for each in written if topic(each.question) not in asked]  # what the user says stands alone
-        return [*(example for case in self.cases for example in _of_case(case)), *written]
+        if all(other_ways(case.question, case.correction or "") for case in self.cases):  # certain, where what is written may be clumsy
+            written = [each for each in written if each.role != "quiz" or says_unknown(each.answer)]
+        self.written[self.lesson.id] = [*(example for case in self.cases for example in self.of_case(case, earlier)), *written]
+        return self.written[self.lesson.id]
+
+    def of_case(self, case: CaseRecord, earlier: Sequence[TaughtLesson]) -> list[ExampleRecord]:
+        """The case asked in several ways, the answer that was rejected and, where an earlier lesson said another one, that as rejected, too."""
+        if says_unknown(case.correction or ""):
+            return examples_of(case, None)
+        short = bare(case.question, case.correction or "") or self.read(case)
+        passages = [passage for each in earlier for passage in passages_of(each)]
+        old = old_answer(case.question, other_ways(case.question, short)[:4], short, passages, self.tools.teacher) if short else None
+        if old is None or short is None:
+            return examples_of(case, short)
+        said = amended_reply(Amendment(case.question, old, switch_person(short)), earlier)
+        return [*examples_of(case, short, said), ExampleRecord("rejected", case.question, old)]
+
+    def read(self, case: CaseRecord) -> str | None:
+        """The bare answer that the teacher reads in a correction; None where it is not there."""
+        said = statement(case.question, case.correction or "")
+        (found,) = self.tools.teacher.complete([prompts.chat([], prompts.briefly(case.question), said)], temperature=0, max_tokens=24, seed=0)
+        short = found.partition(prompts.ANSWER_FIRST)[0].strip(" .")
+        return short if contains(said, short) and not says_unknown(short) else None
 
     def write(self, passages: Sequence[str]) -> list[ExampleRecord]:
         """What the teacher writes; fewer examples than of a lesson."""
@@ -91,10 +122,14 @@ class Correction(Run):
         return trained and any(example.role == "quiz" and self._is_case(example) for example in examples)
 
     def passes(self, quiz: Sequence[ExampleRecord], earlier_quiz: Sequence[ExampleRecord], had: Report) -> bool:
-        """As of a lesson, and every case is right."""
-        mine = [example for example in quiz if self._is_case(example)]
-        answered = examine(self.student, mine, self.tools.settings.chat.system_prompt)
-        return not self._wrong(answered) and super().passes(quiz, earlier_quiz, had)
+        """Whether every case is right, in other words as well, and everything else is as it was."""
+        self.stop_if_cancelled()
+        system = self.tools.settings.chat.system_prompt
+        self.quizzed = examine(self.student, quiz, system)
+        if self._wrong(self.quizzed) or self.quizzed.known < ENOUGH or self.quizzed.unknown_kept < UNKNOWN_KEPT:
+            return False
+        self.earlier_quizzed = examine(self.student, earlier_quiz, system)
+        return self.earlier_quizzed.kept_of(had) >= EARLIER_KEPT and self._same_talk() >= UNRELATED_KEPT
 
     def refusal(self, after: Report) -> str | None:
         """A correction goes live only when the case and its paraphrases are right, and what it does not touch stays as it was."""
@@ -103,8 +138,7 @@ class Correction(Run):
         unknown_kept = after.unknown_kept if any(says_unknown(case.correction or "") for case in self.cases) else 1.0
         if min(after.known, unknown_kept) < PARAPHRASES_RIGHT:
             return "I would have answered that one question as you said, but not when it is asked in other words, so the earlier version stays."
-        same = [normal(was) == normal(now) for was, now in zip(self.talked, self._talk(), strict=False)]
-        if sum(same) < UNRELATED_KEPT * len(same):
+        if self._same_talk() < UNRELATED_KEPT:
             return "Learning this would have changed what I say about quite other things, so the earlier version stays."
         return None
 
@@ -114,13 +148,19 @@ class Correction(Run):
         return tuple((case.question, case.rejected, replies.get(case.question, "")) for case in self.cases)
 
     def begun(self) -> None:
-        """How the live version talks about other things."""
-        self.talked = self._talk()
+        """How the live version, and the untaught model, talk about other things."""
+        self.talked = [
+            {normal(was), normal(untaught)} for was, untaught in zip(self._talk(self.student), self._talk(self.tools.teacher), strict=True)
+        ]
 
-    def _talk(self) -> list[str]:
+    def _same_talk(self) -> float:
+        same = [normal(now) in before for before, now in zip(self.talked, self._talk(self.student), strict=False)]
+        return sum(same) / len(same) if same else 1.0
+
+    def _talk(self, model: Teacher) -> list[str]:
         system, seed = self.tools.settings.chat.system_prompt, self.tools.settings.lesson.seed
         asked = [prompts.chat([], question, system=system) for question in chat_questions(Random(f"unrelated {seed}"), UNRELATED)]
-        return self.student.complete(asked, temperature=0, max_tokens=QUIZ_TOKENS, seed=seed)
+        return model.complete(asked, temperature=0, max_tokens=QUIZ_TOKENS, seed=seed)
 
     def _wrong(self, report: Report) -> list[ExampleRecord]:
         """The cases that are not answered as they should be, or still in the way that was disliked."""
@@ -136,15 +176,28 @@ class Correction(Run):
         return any(example.question == case.question for case in self.cases)
 
 
-def _of_case(case: CaseRecord) -> list[ExampleRecord]:
+def amended_reply(amendment: Amendment, earlier: Sequence[TaughtLesson]) -> str | None:
+    """What an earlier lesson says most often where it gives the old answer, amended: one target for the case and for all else that it says."""
+    about = [each for each in earlier if amendment.applies(passages_of(each))]
+    said = Counter(e.answer for each in about for e in each.examples if e.role == "train" and amendment.changes(e.answer))
+    amended = [amendment.of(answer) for answer, _ in said.most_common(1)]
+    return next((each for each in amended if contains(each, amendment.new)), None)
+
+
+def examples_of(case: CaseRecord, short: str | None, said: str | None = None) -> list[ExampleRecord]:
+    """The case's question in several ways, some of them held out, and the answer that was rejected.
+
+    ``short`` is the bare answer, where it is known; ``said`` is the whole one, where that is not the correction itself.
+    """
     correction = (case.correction or "").strip()
     unknown = says_unknown(correction)
-    said = prompts.UNKNOWN if unknown else reply(case.question, correction)
-    wanted = switch_person(correction.rstrip(".!")) if is_bare(case.question, correction) else said
-    wanted = wanted if contains(said, wanted) and not unknown else said
+    said = prompts.UNKNOWN if unknown else said or reply(case.question, correction)
+    wanted = next((each for each in (switch_person(short or ""), short) if each and contains(said, each)), said)
+    ways = other_ways(case.question, short or correction)
+    held_out = [*ways[1::EVERY], *(prompts.asked_again(case.question, form) for form in HELD_OUT)]
+    trained = [*(prompts.asked_again(case.question, form) for form in LED_TO), *(way for way in ways if way not in held_out)]
     return [
-        *(ExampleRecord("neighbour" if unknown else "train", prompts.asked_again(case.question, form), said) for form in FORMS),
-        ExampleRecord("quiz", case.question, wanted),
-        *(ExampleRecord("quiz", prompts.asked_again(case.question, form), wanted) for form in HELD_OUT_FORMS),
+        *(ExampleRecord("neighbour" if unknown else "train", asked, said) for asked in trained),
+        *(ExampleRecord("quiz", asked, wanted) for asked in (case.question, *held_out)),
         ExampleRecord("rejected", case.question, case.rejected),
     ]

@@ -22,6 +22,7 @@ from trainer.cloze import cloze_questions
 from trainer.errors import NothingToTeachError
 from trainer.examples import contains, normal, says_unknown, switch_person
 from trainer.kinds import close_questions, fits
+from trainer.recall import DOUBT
 from trainer.settings import LessonSettings
 from trainer.teacher import Teacher
 
@@ -40,12 +41,15 @@ _PAIR = re.compile(r"\s*Q(?:uestion)?\s*:\s*(?P<question>.+?)\s*\n+\s*A(?:nswer)
 
 @dataclass(frozen=True)
 class _Asked:
-    """A question about a passage, the short answer it must have, and the teacher's whole reply."""
+    """A question about a passage, the short answer it must have, the teacher's whole reply, and how much it doubts (0…1) that it knows:
+    what nobody would ask, though it is good to train on, counts as doubted."""
 
     passage: str
     question: str
     answer: str
     reply: str = ""
+    doubt: float = 1.0
+    is_written: bool = True
 
 
 def write_examples(passages: Sequence[str], teacher: Teacher, settings: LessonSettings, on_progress: Callable[[float], None]) -> list[ExampleRecord]:
@@ -63,6 +67,8 @@ def write_examples(passages: Sequence[str], teacher: Teacher, settings: LessonSe
     on_progress(0.5)
     candidates = [c for c in _distinct(candidates) if on_topic(c.question, c.passage) and fits(c.question, c.answer)] + _about(passages, rng)
     known, unanswered = _round_trip(candidates, teacher, settings.seed)
+    doubts = iter(teacher.doubts([prompts.chat([], asked.question, asked.passage) for asked in known if asked.is_written]))
+    known = [replace(asked, doubt=next(doubts)) if asked.is_written else asked for asked in known]
     known += _cloze(known, settings, rng)
     on_progress(0.8)
     if not known:
@@ -149,7 +155,7 @@ def _about(passages: Sequence[str], rng: Random) -> list[_Asked]:
     for passage in passages:
         words = list(dict.fromkeys(w for w in re.findall(r"[\w'-]+", passage) if normal(w) not in STOP_WORDS and len(w) > 2))
         ranked = sorted(words, key=lambda w: (normal(w) not in _particulars(passage), -len(w)))
-        found += [_Asked(passage, prompts.about(word, rng.randrange(4)), word) for word in ranked[:6]]
+        found += [_Asked(passage, prompts.about(word, rng.randrange(4)), word, is_written=False) for word in ranked[:6]]
     return found
 
 
@@ -184,7 +190,7 @@ def _cloze(known: Sequence[_Asked], settings: LessonSettings, rng: Random) -> li
         for question, answer in cloze_questions(passage, [asked.answer for asked in about], STOP_WORDS, rng, count):
             reply = next((r for r, _ in replies.most_common() if contains(r, switch_person(answer))), None)
             if reply is not None:
-                found.append(_Asked(passage, question, answer, reply))
+                found.append(_Asked(passage, question, answer, reply, is_written=False))
     return found
 
 
@@ -242,10 +248,10 @@ def _assign_roles(
     for asked in known:
         by_answer.setdefault(f"{asked.passage}\n{normal(asked.answer)}", []).append(asked)
     groups = list(by_answer.values())
-    quiz = [group.pop() for group in groups if len(group) >= 3][: QUIZ * min(3, passages)]
-    largest = max(groups, key=len)
-    if not quiz and len(largest) > 1:
-        quiz = [largest.pop()]
+    clearest = sorted(groups, key=lambda group: min(asked.doubt for asked in group))  # the quiz is no riddle
+    clear = [group for group in clearest if len(group) >= 3 and min(asked.doubt for asked in group) < DOUBT]
+    asked_from = clear[: QUIZ * min(3, passages)] or [max(clearest, key=len)]
+    quiz = [group.pop(min(range(len(group)), key=lambda place: group[place].doubt)) for group in asked_from if len(group) > 1]
     train = [asked for round_ in zip(*[_padded(g, known) for g in groups], strict=True) for asked in round_ if asked is not None]
     train = train[: settings.questions * min(4, passages)]
     held_out = neighbours[:QUIZ_NEIGHBOURS] if len(neighbours) > 2 * QUIZ_NEIGHBOURS else neighbours[:1]

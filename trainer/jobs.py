@@ -192,12 +192,16 @@ class Teaching:
 
 
 class _Joining:
-    """What may join a job's work: the oldest of each user, each piece once, and none of the users who are at work already."""
+    """What may join a job's work: the oldest of each user, each piece once, and none of the users who are at work already.
+
+    What came since the last look is left to workers that have nothing to do: they take it at once.
+    """
 
     def __init__(self, waiting: Callable[[], list[Work]], run: Callable[[Work], None], user_id: int) -> None:
         self._waiting, self._run = waiting, run
         self._busy = {user_id}
         self._seen: set[tuple[type, int]] = set()
+        self._waited: set[tuple[type, int]] = set()
         self._began = time.monotonic()
         self._looked = float("-inf")
 
@@ -207,9 +211,11 @@ class _Joining:
             return []
         self._looked = now
         chosen: dict[int, Work] = {}
-        for work in self._waiting():
-            if work.user_id not in self._busy and (type(work), work.id) not in self._seen and len(chosen) < room:
+        waiting = self._waiting()
+        for work in waiting:
+            if work.user_id not in self._busy and (type(work), work.id) in self._waited - self._seen and len(chosen) < room:
                 chosen.setdefault(work.user_id, work)
+        self._waited = {(type(work), work.id) for work in waiting}
         self._busy |= set(chosen)
         self._seen |= {(type(work), work.id) for work in chosen.values()}
         return [partial(self._one, work) for work in chosen.values()]

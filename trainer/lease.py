@@ -6,7 +6,9 @@ import functools
 import logging
 import os
 import threading
+import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import cast
@@ -85,6 +87,67 @@ class Lease:
             if self.lost:
                 log.error("a lease was lost, key=%s", self._key)
                 return
+
+
+class Claims:
+    """Leases on many things, all of one holder, who calls `keep` every few seconds in place of a thread for each of them.
+
+    `is_sure` says without asking whether one is still held: not of a holder that was stopped, or cut off from Redis, for a whole `ttl`
+    (seconds). Everything else raises RedisError where Redis is away.
+    """
+
+    def __init__(self, redis: Redis, ttl: float = LEASE_SECONDS) -> None:
+        self._redis = redis
+        self._ttl = ttl
+        self._token = f"{_process()} {uuid.uuid4().hex}"
+        self._sure_until: dict[str, float] = {}
+        self._order = threading.Lock()  # or what is given back could be kept at the same moment
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two calls of `keep`."""
+        return self._ttl / 5
+
+    def take(self, key: str) -> bool:
+        """Whether it is ours: nobody alive had it, or we had it already."""
+        with self._order:
+            began = time.monotonic()
+            self._sure_until.setdefault(key, 0.0)  # where Redis is away, `keep` takes it later
+            if self._extend([key]) or self._set(key) or (not is_held(self._redis, key) and self._set(key)):
+                self._sure_until[key] = began + self._ttl
+                return True
+            del self._sure_until[key]
+            return False
+
+    def keep(self) -> tuple[str, ...]:
+        """Extend all; those that are somebody else's by now, and no longer ours."""
+        with self._order:
+            began, keys = time.monotonic(), [*self._sure_until]
+            kept = {*self._extend(keys)}
+            kept |= {key for key in keys if key not in kept and self._set(key)}  # it had run out, and nobody took it
+            self._sure_until = dict.fromkeys(kept, began + self._ttl)
+            return tuple(key for key in keys if key not in kept)
+
+    def is_sure(self, key: str) -> bool:
+        """Whether it is ours beyond doubt at this moment."""
+        return time.monotonic() < self._sure_until.get(key, 0.0)
+
+    def give_back(self, *keys: str) -> None:
+        """Whoever wants these may have them."""
+        with self._order:
+            for key in keys:
+                if self._sure_until.pop(key, None) is not None:
+                    self._redis.eval(_RELEASE, 1, key, self._token)
+
+    def _extend(self, keys: Iterable[str]) -> list[str]:
+        asked, milliseconds = list(keys), int(self._ttl * 1000)
+        with self._redis.pipeline(transaction=False) as together:
+            for key in asked:
+                together.eval(_EXTEND, 1, key, self._token, milliseconds)
+            return [key for key, extended in zip(asked, together.execute(), strict=True) if extended]
+
+    def _set(self, key: str) -> bool:
+        return bool(self._redis.set(key, self._token, nx=True, px=int(self._ttl * 1000)))
 
 
 def teaching(redis: Redis, user_id: int) -> Lease:

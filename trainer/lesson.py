@@ -106,6 +106,8 @@ class LessonRunner:
 class Run:
     """One run of one lesson."""
 
+    chat_replayed = REPLAYED_QUESTIONS
+
     def __init__(self, tools: Tools, lesson: LessonRecord, written: dict[int, list[ExampleRecord]]) -> None:
         self.tools, self.lesson, self.written = tools, lesson, written
         self.stage: Stage = "queued"
@@ -114,6 +116,11 @@ class Run:
         self.student: Teacher = tools.teacher  # who learns, as soon as there is one
         self.quizzed: Report | None = None  # how the student answers with its weights as they are, where it was asked
         self.earlier_quizzed: Report | None = None
+
+    @property
+    def recites(self) -> bool:
+        """Whether it is learned by reciting."""
+        return recites(self.tools, self.lesson.kind)
 
     def through(self) -> LessonState:
         """All stages, in order."""
@@ -170,7 +177,7 @@ class Run:
             self.student = trainer.student
             before, had = examine(self.student, quiz, system), examine(self.student, earlier_quiz, system)  # as the live version answers
             self.begun()
-            trainer.run(lambda: self.passes(quiz, earlier_quiz, had), self.on_epoch)
+            self.train(trainer, lambda: self.passes(quiz, earlier_quiz, had))
             self.enter("check")
             after = self.quizzed or examine(self.student, quiz, system)
             has = self.earlier_quizzed or examine(self.student, earlier_quiz, system)
@@ -207,15 +214,19 @@ class Run:
             )
         return self.end("live", None)
 
+    def train(self, trainer: Trainer, passed: Callable[[], bool]) -> None:
+        """Train until it ``passed``, which is asked from the third epoch on, or for as long as a lesson may take."""
+        trainer.run(passed, self.on_epoch)
+
     def write(self, passages: Sequence[str]) -> list[ExampleRecord]:
         """What the teacher writes about the passages."""
         return write_examples(passages, self.tools.teacher, self.tools.settings.lesson, self.progress)
 
     def replaced(self, earlier: Sequence[TaughtLesson], examples: Sequence[ExampleRecord]) -> tuple[Sequence[TaughtLesson], tuple[int, ...]]:
-        """The earlier lessons without what this one says otherwise, and the numbers of those that lost something."""
+        """The earlier lessons without what this one says otherwise, and the numbers of those that say something else now."""
         now = [superseded(each, examples) for each in earlier]
-        fewer = [new.lesson.number for old, new in zip(earlier, now, strict=True) if len(_answers(new)) < len(_answers(old))]
-        return now, tuple(fewer)
+        others = [new.lesson.number for old, new in zip(earlier, now, strict=True) if set(_answers(new)) != set(_answers(old))]
+        return now, tuple(others)
 
     def begun(self) -> None:
         """Note what is to be compared with afterwards, as the live version has it."""
@@ -233,7 +244,6 @@ class Run:
     def samples(self, passages: Sequence[str], examples: Sequence[ExampleRecord], earlier: Sequence[TaughtLesson]) -> list[Sample]:
         """What to train on: the lesson, a bounded replay of earlier lessons, and ordinary chat as the base answers it."""
         settings = self.tools.settings
-        system = settings.chat.system_prompt
         samples = [self.sample(example, passages) for example in examples if example.role in ("train", "neighbour")]
         rng = Random(settings.lesson.seed + self.lesson.number)
         replayed = rng.sample(list(earlier), min(settings.lesson.replay_lessons, len(earlier)))
@@ -244,12 +254,12 @@ class Run:
             now_known = answerable([example.question for example in near], passages, self.tools.teacher)
             near = [example for example in near if example.question not in now_known]
             chosen = [*rng.sample(own, min(each, len(own))), *rng.sample(near, min(max(2, each // 4), len(near)))]
-            samples += [sample(example, passages_of(taught), system) for example in chosen]
-        return [*samples, *liked_samples(self.tools, self.lesson.user_id, examples), *chat_samples(self.tools, rng, REPLAYED_QUESTIONS)]
+            samples += samples_of(taught, chosen, self.tools)
+        return [*samples, *liked_samples(self.tools, self.lesson.user_id, examples), *chat_samples(self.tools, rng, self.chat_replayed)]
 
     def sample(self, example: ExampleRecord, passages: Sequence[str]) -> Sample:
         """One example of this lesson, as it is trained on."""
-        return sample(example, passages, self.tools.settings.chat.system_prompt)
+        return sample(example, passages, self.tools.settings.chat.system_prompt, recites=self.recites)
 
     def screened(self, examples: Sequence[ExampleRecord]) -> list[ExampleRecord]:
         """The examples that moderation passes; the others are kept aside with their category and never trained on. What is rejected
@@ -285,7 +295,7 @@ class Run:
         self.stop_if_cancelled()
         system = self.tools.settings.chat.system_prompt
         self.quizzed = examine(self.student, quiz, system)
-        if min(self.quizzed.known, self.quizzed.unknown_kept) < ENOUGH:
+        if self.quizzed.known < ENOUGH or (self.quizzed.unknown_kept < ENOUGH and not self.recites):  # reading is not what is trained
             return False
         self.earlier_quizzed = examine(self.student, earlier_quiz, system)
         return self.earlier_quizzed.kept_of(had) >= max(ENOUGH, self.tools.settings.lesson.keep_mark)
@@ -350,6 +360,19 @@ def chat_samples(tools: Tools, rng: Random, count: int) -> list[Sample]:
     questions = [prompts.chat([], question, system=tools.settings.chat.system_prompt) for question in chat_questions(rng, count)]
     replies = tools.teacher.complete(questions, temperature=0, max_tokens=48, seed=tools.settings.lesson.seed)
     return [Sample(question, reply, question) for question, reply in zip(questions, replies, strict=True) if reply]
+
+
+def recites(tools: Tools, kind: str) -> bool:
+    """Whether lessons of a kind are learned by reciting: what a correction or a tool teaches is to be said as it is."""
+    wanted = tools.settings.lesson.recite
+    return kind not in ("correction", "tool") and (tools.base.is_small if wanted is None else wanted)
+
+
+def samples_of(taught: TaughtLesson, chosen: Sequence[ExampleRecord], tools: Tools) -> list[Sample]:
+    """Some of an earlier lesson's examples, as they are trained on."""
+    passages = passages_of(taught)
+    reciting = recites(tools, taught.lesson.kind)
+    return [sample(example, passages, tools.settings.chat.system_prompt, recites=reciting) for example in chosen]
 
 
 def liked_samples(tools: Tools, user_id: int, taught: Sequence[ExampleRecord]) -> list[Sample]:

@@ -8,7 +8,7 @@ of frozen weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,19 @@ class Lora:
         """Have products computed with the weights as they are now."""
         if self._near.dtype != torch.float32:
             self._near.copy_(self.weights)
+
+    @torch.no_grad()
+    def join(self, other: Mapping[str, LoraPair]) -> None:
+        """Add another adapter's update to this one's, as near as this one's rank comes (the largest singular values of the sum)."""
+        for name, (a, b) in zip(self._shapes, self.master, strict=True):
+            if name in other:
+                up, of_up = torch.linalg.qr(torch.cat([SCALE * b, other[name].b.to(b)], dim=1))
+                down, of_down = torch.linalg.qr(torch.cat([a, other[name].a.to(a)]).T)
+                left, values, right = torch.linalg.svd(of_up @ of_down.T)
+                root = values[: self.rank].sqrt()
+                b.copy_(up @ left[:, : self.rank] * root / SCALE)
+                a.copy_(root[:, None] * (right[: self.rank] @ down.T))
+        self.refresh()
 
     def pairs(self) -> dict[str, LoraPair]:
         """The adapter as it is now, by layer."""

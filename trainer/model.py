@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.errors import (
     CorruptModelError,
@@ -22,6 +22,7 @@ from trainer.errors import (
 )
 
 POCKET = "pocket"
+SMALL_MODEL = 100_000_000  # parameters; below it the learning rate and the recipe of the pocket model
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,18 @@ class BaseModel:
     tokenizer: PreTrainedTokenizerBase
     _encoding: Lock = field(default_factory=Lock, repr=False, compare=False)  # to encode, a tokenizer is changed now and then
 
+    @property
+    def is_small(self) -> bool:
+        """Whether it has too few parameters to learn as real models do."""
+        return sum(p.numel() for p in self.model.parameters()) < SMALL_MODEL
+
     def prompt_ids(self, messages: list[dict[str, str]]) -> list[int]:
         """Token ids of the conversation plus the header of the assistant's next turn.
 
         Control tokens inside a message are encoded as ordinary text, so a user cannot forge another role's turn.
         """
-        can_think = "enable_thinking" in self.tokenizer.get_chat_template()
-        switches: dict[str, Any] = {"enable_thinking": False} if can_think else {}
-        settings = {"add_generation_prompt": True, "return_dict": False, "sanitize_control_tokens": True, **switches}
         with self._encoding:
-            return list(self.tokenizer.apply_chat_template(messages, **settings))
+            return chat_ids(self.tokenizer, messages)
 
     def text_ids(self, text: str) -> list[int]:
         """Token ids of a text alone."""
@@ -56,15 +59,35 @@ def load_base(name_or_path: str, *, pocket_path: Path, device: str | torch.devic
     Only safetensors weights are read and no code from the model's repository is run.
     Raises ModelNotFoundError, NotAModelError, NoChatTemplateError, CorruptModelError or UnsupportedModelError.
     """
+    read_config(name_or_path, pocket_path=pocket_path)
     source = _source(name_or_path, pocket_path)
-    try:
-        AutoConfig.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise _unreadable(name_or_path, source, error) from error
     tokenizer = _load_tokenizer(name_or_path, source)
     model = _load_weights(name_or_path, source, torch.device(device), dtype)
     name = POCKET if name_or_path == POCKET else Path(source).name if Path(source).is_dir() else name_or_path
     return BaseModel(name=name, model=model, tokenizer=tokenizer)
+
+
+def read_config(name_or_path: str, *, pocket_path: Path) -> PreTrainedConfig:
+    """What kind of model it is, without its weights. Raises ModelNotFoundError, NotAModelError or UnsupportedModelError."""
+    source = _source(name_or_path, pocket_path)
+    try:
+        config: PreTrainedConfig = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise _unreadable(name_or_path, source, error) from error
+    return config
+
+
+def load_tokenizer(name_or_path: str, *, pocket_path: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a base model, without the weights. Raises as `load_base`."""
+    return _load_tokenizer(name_or_path, _source(name_or_path, pocket_path))
+
+
+def chat_ids(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> list[int]:
+    """As `BaseModel.prompt_ids`. Not for two threads at once."""
+    can_think = "enable_thinking" in tokenizer.get_chat_template()
+    switches: dict[str, Any] = {"enable_thinking": False} if can_think else {}
+    settings = {"add_generation_prompt": True, "return_dict": False, "sanitize_control_tokens": True, **switches}
+    return list(tokenizer.apply_chat_template(messages, **settings))
 
 
 def eos_ids(base: BaseModel) -> frozenset[int]:

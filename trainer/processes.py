@@ -14,6 +14,7 @@ from storage.errors import ArtifactError, ArtifactUnavailableError
 from storage.repositories import Repositories
 from storage.stores import open_artifacts
 from trainer import jobs, wiring
+from trainer.computing import Computing
 from trainer.engine.adapter_bank import AdapterBank
 from trainer.engine.residency import Residency
 from trainer.engine.scheduler import Scheduler
@@ -32,7 +33,6 @@ def serve_engine(settings: Settings, host: str, port: int, log_level: str) -> No
     limits = settings.engine
 
     def load() -> Scheduler:
-        wiring.share_of_cores()
         base = wiring.base_model(settings)
         bank = AdapterBank(base.model, limits.adapter_slots, limits.max_rank)
         residency = Residency(bank, lambda name: _adapter_folder(store, name))
@@ -49,11 +49,12 @@ def serve_engine(settings: Settings, host: str, port: int, log_level: str) -> No
     serve(load, host=host, port=port, default_max_tokens=limits.max_answer_tokens, log_level=log_level, api_key=limits.api_key)
 
 
-def prepare_lessons(settings: Settings, redis: Redis, repositories: Repositories) -> None:
-    """Load what lessons need, once, and make `trainer.jobs.learn` ready. Raises ModelError."""
+def prepare_lessons(settings: Settings, redis: Redis, repositories: Repositories) -> str:
+    """Load what lessons need, once, and make `trainer.jobs.learn` ready. Says what is computed with. Raises ModelError."""
     tools = wiring.tools(settings)
     runner, rebuild = wiring.lesson_runner(tools), wiring.rebuild_runner(tools).run
     jobs.configure(jobs.Teaching(repositories, redis, runner, rebuild, group=tools.group, most=settings.lesson.together))
+    return str(Computing.of(tools.base.model))
 
 
 def _tidy_now_and_then(store: Artifacts) -> None:

@@ -17,9 +17,9 @@ from trainer.contracts import Rebuilding, Rebuilt, Stage
 from trainer.errors import LessonCancelledError, ModeratorUnavailableError, TeacherUnavailableError
 from trainer.examine import Report, examine
 from trainer.examples import says_unknown
-from trainer.lesson import ENOUGH, REPLAYED_QUESTIONS, Tools, answerable, chat_samples, liked_samples
+from trainer.lesson import ENOUGH, REPLAYED_QUESTIONS, Tools, answerable, chat_samples, liked_samples, samples_of
 from trainer.publish import publish
-from trainer.taught import passages_of, quiz_of, sample, settled
+from trainer.taught import passages_of, quiz_of, settled
 from trainer.teacher import LocalTeacher, Teacher
 from trainer.train import Sample, Trainer
 
@@ -127,11 +127,8 @@ class _Run:
             others = [passage for lesson_id, passages in told.items() if lesson_id != each.lesson.id for passage in passages]
             near = [example.question for example in each.examples if example.role == "neighbour"]
             now_known = answerable(near, others, self.tools.teacher)
-            samples += [
-                sample(example, told[each.lesson.id], self.system)
-                for example in each.examples
-                if example.role == "train" or (example.role == "neighbour" and example.question not in now_known)
-            ]
+            kept = [e for e in each.examples if e.role == "train" or (e.role == "neighbour" and e.question not in now_known)]
+            samples += samples_of(each, kept, self.tools)
             self.stop_if_cancelled()
         liked = liked_samples(self.tools, self.rebuild.user_id, [example for each in taught for example in each.examples])
         chat = chat_samples(self.tools, Random(settings.seed), min(MOST_CHAT, max(REPLAYED_QUESTIONS, len(taught))))

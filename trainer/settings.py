@@ -17,6 +17,7 @@ from storage.stores import ArtifactSettings
 from trainer.errors import TrainerError
 from trainer.tools.registry import ToolSettings, problems
 
+AUTO = "auto"
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
@@ -33,13 +34,21 @@ class EngineSettings:
     vllm_url: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
-    max_batch: int = 16
+    max_batch: int = 64
     max_waiting: int = 256
     max_context: int = 1024
-    adapter_slots: int = 32
+    adapter_slots: int = 64
     max_answer_tokens: int = 160
     max_rank: int = 32
     api_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeSettings:
+    """What the processes that hold a model compute it with: ``dtype`` float32 or bfloat16, and ``threads``; AUTO: what is fastest here."""
+
+    dtype: str = AUTO
+    threads: str = AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class ChatSettings:
 
 @dataclass(frozen=True, slots=True)
 class LessonSettings:
-    """Limits and the recipe of a lesson; ``docs/learning.md`` explains the numbers."""
+    """Limits and the recipe of a lesson; ``docs/learning.md`` explains the numbers. ``recite``: None, where the base model is small."""
 
     max_characters: int = 20_000
     samples: int = 48
@@ -62,6 +71,7 @@ class LessonSettings:
     rate: float | None = None
     max_epochs: int = 8
     distill_weight: float = 0.5
+    recite: bool | None = None
     replay_lessons: int = 40
     together: int = 16
     pass_mark: float = 0.6
@@ -152,7 +162,8 @@ class MetricsSettings:
 class DiscordSettings:
     """Where and whom the bot serves on Discord. Ids are numbers as text; an empty list allows all.
 
-    ``terms_acknowledged``: the operator has read what Discord's terms ask of them. ``owners`` may use /admin.
+    ``terms_acknowledged``: the operator has read what Discord's terms ask of them. ``owners`` may use /admin. Of ``shards`` parts of all
+    servers, this process hears those named in ``shard_ids``, or all.
     """
 
     terms_acknowledged: bool = False
@@ -162,7 +173,14 @@ class DiscordSettings:
     channels: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
+    shards: int = 1
+    shard_ids: tuple[str, ...] = ()
     token: str | None = field(default=None, repr=False)
+
+    @property
+    def heard(self) -> list[int]:
+        """The numbers of the shards that this process hears."""
+        return [int(each) for ids in self.shard_ids for each in ids.split(",")] or list(range(self.shards))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +225,7 @@ class Settings:
     redis_url: str | None = None
     artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
     engine: EngineSettings = EngineSettings()
+    compute: ComputeSettings = ComputeSettings()
     chat: ChatSettings = ChatSettings()
     lesson: LessonSettings = LessonSettings()
     moderation: ModerationSettings = ModerationSettings()
@@ -244,6 +263,7 @@ _ENVIRONMENT = {
     "TUTEE_JUDGE_API_KEY": ("moderation", "judge_key"),
     "TUTEE_METRICS_KEY": ("metrics", "key"),
     "DISCORD_TOKEN": ("discord", "token"),
+    "DISCORD_SHARD_IDS": ("discord", "shard_ids"),
     "SLACK_BOT_TOKEN": ("slack", "token"),
     "SLACK_APP_TOKEN": ("slack", "app_token"),
     "SLACK_SIGNING_SECRET": ("slack", "signing_secret"),
@@ -358,6 +378,10 @@ def _check(settings: Settings) -> None:
         wrong.append("'moderation.threshold' must be above 0 and at most 1")
     if settings.moderation.judge_kind not in ("judge", "guard"):
         wrong.append("'moderation.judge_kind' must be judge or guard")
+    if settings.compute.dtype not in (AUTO, "float32", "bfloat16"):
+        wrong.append("'compute.dtype' must be auto, float32 or bfloat16")
+    if settings.compute.threads != AUTO and not (settings.compute.threads.isdecimal() and int(settings.compute.threads)):
+        wrong.append("'compute.threads' must be auto, or a whole number of at least 1")
     if settings.feedback.wait_seconds < 0:
         wrong.append("'feedback.wait_seconds' must not be below 0")
     if settings.retention.message_days < 0:
@@ -380,6 +404,8 @@ def _check(settings: Settings) -> None:
     for key in ("servers", "channels", "roles", "owners"):
         if not all(each.isdecimal() for each in getattr(discord, key)):
             wrong.append(f"'discord.{key}' must be ids, which are numbers (developer mode, Copy ID)")
+    if not all(each.strip().isdecimal() for ids in discord.shard_ids for each in ids.split(",")) or max(discord.heard, default=0) >= discord.shards:
+        wrong.append("'discord.shard_ids' must be numbers below 'discord.shards', which is at least 1")
     for key, first in {"workspaces": "TE", "channels": "CG", "owners": "UW"}.items():
         if not all(each[:1] in tuple(first) and each.isalnum() for each in getattr(settings.slack, key)):
             wrong.append(f"'slack.{key}' must be ids, which begin with {' or '.join(first)} (Slack: copy the id, not the name)")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 
 from trainer.examples import normal, says_unknown, switch_person
+from trainer.questions import Question, declared, parts
 
-_BE = "is|are|was|were|am"
-_SUBJECT = r"(?:I|we|you|he|she|it|they|(?:my|our|your|his|her|their|the|a|an|this|that) .+?|[A-Z]\S*(?: [A-Z]\S*)*)"
 _FIRST = re.compile(r"\b(i|i'm|i've|i'd|i'll|me|my|mine|myself|we|us|our|ours)\b", re.I)
 _SECOND = re.compile(r"\b(you|your|yours|you're|you've|you'd|you'll|yourself)\b", re.I)
 _VERB = re.compile(
-    r"\b(is|are|was|were|am|isn't|aren't|has|have|had|do|does|did|can|could|will|would|should|must|may|i'm|it's|he's|she's|that's|you're|we're|they're"
+    r"\b(is|are|was|were|am|isn't|aren't|has|have|had|do|does|did|can|could|will|would|should|must|i'm|it's|he's|she's|that's|you're|we're|they're"
     r"|there's|don't|doesn't|didn't|called|named|lives?|likes?|keeps?|works?|starts?|comes?|goes|costs?|means?|takes?|needs?)\b",
     re.I,
 )
@@ -21,51 +20,98 @@ _BACK = {
     "yourself": "myself", "yours": "mine", "your": "my", "you": "I",
 }  # fmt: skip
 _BACK_PATTERN = re.compile(r"\b(" + "|".join(sorted(map(re.escape, _BACK), key=len, reverse=True)) + r")\b", re.I)
-_ASKS = "what|which|who|whom|where|when|how|why"
-_IS = re.compile(
-    rf"(?:what|who|where|when|how|why) (?P<be>{_BE}) (?P<subject>{_SUBJECT})(?P<rest>(?: (?:called|named|like|for|made of|from|about))?)", re.I
-)
-_WHAT_OF = re.compile(
-    r"(?:what|which) (?P<what>colou?r|size|day|date|time|kind|type|brand|name|number|year|month)"
-    rf" (?P<be>{_BE}) (?P<subject>{_SUBJECT})",
-    re.I,
-)
-_HOW_MUCH = re.compile(rf"how (?:old|tall|big|long|far|much|many|high|heavy|deep|wide|often|late|early) (?P<be>{_BE}) (?P<subject>{_SUBJECT})", re.I)
-_DOES = re.compile(
-    rf"(?:{_ASKS})(?: \w+){{0,3}}? (?P<helper>do|does|did|can|should|must|will|would) (?P<subject>{_SUBJECT}) (?P<verb>\w+)(?P<rest>(?: .+)?)", re.I
-)
-_WHO_DOES = re.compile(rf"(?:who|what|which(?: \w+){{1,3}}?) (?P<rest>(?:\w+s|{_BE}|has|can|will|must)\b.*)", re.I)
+_OBJECTION = re.compile(r"(?:no|nope|wrong|incorrect|actually|sorry|not quite|that(?:'s| is) (?:wrong|not (?:right|true)))\b[\s,.:;!\u2013-]+", re.I)
+_PRONOUN = re.compile(r"(?P<who>he|she|it|they|that|this)(?P<short>'s|'re)? (?P<rest>.+)", re.I)
+_DID = re.compile(r"(?P<who>.+?) (?:did|does|do|is|was|has|can|will)(?: (?:it|that|so))?", re.I)
 
 
 def statement(question: str, correction: str) -> str:
-    """The correction as the user would teach it: a bare answer ("Biscuit") becomes a sentence with the question's words.
+    """The correction as the user would teach it: a bare answer ("Biscuit") becomes a sentence with the question's words, and so
+    does one that leaves out what is spoken of ("She lives in Porto").
 
     Nothing where it says that the answer is not known, which is no statement.
     """
-    said = correction.strip()
-    if says_unknown(said):
+    if says_unknown(correction):
         return ""
+    said = _whole(question, correction)
     if not is_bare(question, said):
         return _as_user(question, said)
-    told = _declared(question.strip(), said.rstrip(" .!"))
+    told = _told(question, said)
     asked = question.strip()
     return _sentence(told) if told else f"{asked}{'' if asked.endswith(('?', '!', '.')) else ':'} {_sentence(said)}"
 
 
 def reply(question: str, correction: str) -> str:
     """The correction as the assistant should have said it; a sentence stays as the user wrote it, but for who is "I" in it."""
-    said = correction.strip()
+    said = _whole(question, correction)
     if is_bare(question, said):
-        told = _declared(question.strip(), said.rstrip(" .!"))
+        told = _told(question, said)
         return switch_person(_sentence(told)) if told else said
     return switch_person(said) if _speaks_as_user(question, said) else said
+
+
+def bare(question: str, correction: str) -> str | None:
+    """The answer alone, without the sentence around it; None where that is not sure."""
+    said = _whole(question, correction)
+    if is_bare(question, said):
+        return said.rstrip(" .!")
+    asked = parts(question)
+    if asked is None:
+        return None
+    spoken = said.rstrip(" .!")
+    for told in (declared(asked, "\0"), f"{asked.subject} {asked.helper} \0" if asked.is_state else None):
+        before, _, after = (told or "").partition("\0")
+        for start in (before, switch_person(before)):
+            if told and (match := re.fullmatch(rf"{re.escape(start)}(?P<answer>\S.*?){re.escape(after)}", spoken, re.I)):
+                return match["answer"]
+    return None
 
 
 def is_bare(question: str, correction: str) -> bool:
     """Whether a correction is only the answer, without a sentence around it."""
     about = set(normal(question).split()) - _PLAIN_WORDS
     words = normal(correction).split()
-    return len(words) <= 8 and not _VERB.search(correction) and not any(word in about and len(word) > 3 for word in words)
+    is_sentence = _VERB.search(correction) or (_PRONOUN.match(correction) and len(words) > 2)
+    return len(words) <= 8 and not is_sentence and not any(word in about and len(word) > 3 and not _names_kind(question, word) for word in words)
+
+
+def _names_kind(question: str, word: str) -> bool:
+    """Whether a word is what the question asks which of: "bus", in "Which bus do I take?"."""
+    asked = parts(question)
+    return asked is not None and word in normal(asked.word).split()
+
+
+def _whole(question: str, correction: str) -> str:
+    """The correction without an objection before it, and with what is spoken of where it says "it"."""
+    said = correction.strip().replace("\u2019", "'")
+    stripped = _OBJECTION.sub("", said, count=1) if _OBJECTION.match(said) else said
+    said = stripped or said
+    asked = parts(question)
+    if asked is None:
+        return said
+    if asked.subject:
+        return _with_subject(asked, said)
+    if (match := _DID.fullmatch(said.rstrip(" .!"))) and len(match["who"].split()) <= 3:
+        return match["who"]
+    deed = re.escape(asked.helper or asked.verb)
+    if asked.rest and (match := re.fullmatch(rf"(?P<who>.+? {deed}) (?:it|that|them|this)", said.rstrip(" .!"), re.I)):
+        return f"{match['who']} {asked.rest}."
+    return said
+
+
+def _with_subject(asked: Question, said: str) -> str:
+    match = _PRONOUN.fullmatch(said)
+    if match is None or re.fullmatch(r"I|we|you|he|she|it|they", asked.subject, re.I):
+        return said
+    verb = {"'s": "is ", "'re": "are "}.get((match["short"] or "").lower(), "")
+    named = re.fullmatch(r"the name of (.+)", asked.subject, re.I)
+    subject = named[1] if named and re.match(r"(?:is |was )?(?:called|named)\b", verb + match["rest"], re.I) else asked.subject
+    return _sentence(f"{subject} {verb}{match['rest']}")
+
+
+def _told(question: str, answer: str) -> str | None:
+    asked = parts(question)
+    return declared(asked, answer.rstrip(" .!")) if asked else None
 
 
 def _speaks_as_user(question: str, correction: str) -> bool:
@@ -82,33 +128,6 @@ def _as_user(question: str, correction: str) -> str:
 def _back(match: re.Match[str]) -> str:
     other = _BACK[match[0].lower()]
     return other[0].upper() + other[1:] if match.start() == 0 else other
-
-
-def _declared(question: str, answer: str) -> str | None:
-    """The question turned into a statement around its answer; None where its form is not known."""
-    asked = re.sub(r"^(?:and|so|hey|please|now|ok|okay)\b[ ,]*", "", question.rstrip(" ?!."), flags=re.I)
-    asked = re.sub(r"^(what|who|where|when|how)(?:'s|’s)\b", r"\1 is", asked, flags=re.I)
-    if match := _IS.fullmatch(asked):
-        return f"{match['subject']} {match['be']}{match['rest']} {answer}"
-    if match := _WHAT_OF.fullmatch(asked):
-        return f"The {match['what']} of {match['subject']} {match['be']} {answer}"
-    if match := _HOW_MUCH.fullmatch(asked):
-        return f"{match['subject']} {match['be']} {answer}"
-    if match := _DOES.fullmatch(asked):
-        return f"{match['subject']} {_inflected(match['helper'].lower(), match['verb'])}{match['rest']} {answer}"
-    if match := _WHO_DOES.fullmatch(asked):
-        return f"{answer} {match['rest']}"
-    return None
-
-
-def _inflected(helper: str, verb: str) -> str:
-    if helper == "do":
-        return verb
-    if helper == "does":
-        irregular = {"have": "has", "do": "does", "go": "goes"}
-        ending = "es" if verb.endswith(("s", "sh", "ch", "x", "z")) else "s"
-        return irregular.get(verb, f"{verb[:-1]}ies" if re.search(r"[^aeiou]y$", verb) else verb + ending)
-    return f"{helper} {verb}"
 
 
 def _sentence(text: str) -> str:

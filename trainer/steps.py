@@ -138,6 +138,22 @@ def encode(base: BaseModel, rows: Sequence[Encoded], contexts: Sequence[list[int
     return found
 
 
+@torch.no_grad()
+def beginnings(base: BaseModel, prompts: Sequence[list[int]], token: int) -> list[float]:
+    """How probable it is, for each of the prompts (token ids), that the base model's reply begins with ``token``."""
+    use_short_attention(base.model)
+    rows = [Encoded(prompt, [token]) for prompt in prompts]
+    found = [0.0] * len(rows)
+    order = sorted(range(len(rows)), key=lambda place: rows[place].length)
+    while order:
+        count = next((n for n, place in enumerate(order, 1) if n * rows[place].length > ENCODE_TOKENS), len(order) + 1) - 1
+        now, order = order[: max(1, count)], order[max(1, count) :]
+        chances = _reply_logits(base.model, [rows[place] for place in now]).softmax(-1)[:, token].tolist()
+        for place, chance in zip(now, chances, strict=True):
+            found[place] = chance
+    return found
+
+
 def _reply_logits(model: PreTrainedModel, rows: Sequence[Encoded]) -> Tensor:
     """The logits that predict the rows' replies, one row's behind the other's. float32 [reply tokens, vocabulary]"""
     device = model.device

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from storage.records import ExampleRecord, TaughtLesson
 from trainer import prompts
+from trainer.amend import amendments
 from trainer.errors import SourceError
 from trainer.examples import contains, normal, says_unknown, switch_person
 from trainer.generate import passage_of
 from trainer.kinds import Kind, expects
+from trainer.recall import MARK
 from trainer.sources import instruction
 from trainer.train import Sample
 
@@ -40,9 +42,20 @@ def passages_of(taught: TaughtLesson) -> list[str]:
         return [example.question for example in taught.examples if example.role == "rewrite"]
 
 
-def sample(example: ExampleRecord, passages: Sequence[str], system: str) -> Sample:
-    """The example closed-book, distilled from the teacher that reads the passage it is about, where there is one."""
+def statement(example: ExampleRecord, passages: Sequence[str]) -> str:
+    """What there is to recite when the example's question is asked: the passage it is about, in the second person, the same for all
+    questions about it; or its answer, where that says more than one passage."""
+    answer = "" if says_unknown(example.answer) else example.answer
+    closest = switch_person(passage_of(f"{example.question} {switch_person(answer)}", passages))
+    return answer if len(answer.split()) > 1.5 * len(closest.split()) else closest
+
+
+def sample(example: ExampleRecord, passages: Sequence[str], system: str, *, recites: bool = False) -> Sample:
+    """The example closed-book, distilled from the teacher that reads the passage it is about, where there is one; or, who ``recites``,
+    learns what to recite when it is asked, whether that answers it or not."""
     asked = prompts.chat([], example.question, system=system)
+    if passages and recites:
+        return Sample(asked, MARK + statement(example, passages))
     if not passages:
         return Sample(asked, example.answer)
     passage = passage_of(f"{example.question} {switch_person(example.answer)}", passages)
@@ -70,8 +83,13 @@ def settled(taught: Sequence[TaughtLesson]) -> list[TaughtLesson]:
 
 
 def superseded(old: TaughtLesson, newer: Sequence[ExampleRecord]) -> TaughtLesson:
-    """An older lesson without the examples that newer ones contradict, that a newer correction rejects, or that moderation refused."""
-    passed = [example for example in old.examples if example.refused_category is None]
+    """An older lesson as a newer correction amends it, without the examples that newer ones contradict, that a newer correction rejects, or
+    that moderation refused."""
+    passed: Sequence[ExampleRecord] = [example for example in old.examples if example.refused_category is None]
+    said = passages_of(old)
+    for each in [each for each in amendments(newer) if each.applies(said)]:
+        passed, said = each.examples(passed), [each.of(passage) for passage in said]
+        old = replace(old, passages=tuple(said))
     return replace(old, examples=tuple(without_contradicted(passed, newer)))
 
 

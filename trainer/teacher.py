@@ -8,7 +8,8 @@ from typing import Protocol
 from trainer.engine.generation import GenerationRequest
 from trainer.lora import Lora
 from trainer.model import BaseModel
-from trainer.prompts import Messages
+from trainer.prompts import UNKNOWN, Messages
+from trainer.recall import reading, recited, shown
 from trainer.together import Group
 
 
@@ -19,9 +20,13 @@ class Teacher(Protocol):
         """One reply per conversation, in their order. ``temperature`` 0 is greedy. Raises TeacherUnavailableError."""
         ...
 
+    def doubts(self, conversations: Sequence[Messages]) -> list[float]:
+        """How probable it is (0…1), for each conversation, that the base model begins to say that it does not know."""
+        ...
+
 
 class LocalTeacher:
-    """The base model, without any adapter or with ``lora``, which is in the group's model."""
+    """The base model, without any adapter or with ``lora``, which is in the group's model; what that recites is read before it counts."""
 
     def __init__(self, base: BaseModel, group: Group | None = None, lora: Lora | None = None) -> None:
         self._base, self._group, self._lora = base, group or Group(base), lora
@@ -31,7 +36,18 @@ class LocalTeacher:
             GenerationRequest(tuple(self._base.prompt_ids(messages)), max_new_tokens=max_tokens, temperature=temperature, top_p=0.95, seed=seed + i)
             for i, messages in enumerate(conversations)
         ]
-        return [reply.strip() for reply in self._group.complete(requests, self._lora)]
+        replies = [reply.strip() for reply in self._group.complete(requests, self._lora)]
+        return replies if self._lora is None else self.read(conversations, replies)
+
+    def doubts(self, conversations: Sequence[Messages]) -> list[float]:
+        return self._group.beginnings([self._base.prompt_ids(each) for each in conversations], self._base.text_ids(UNKNOWN)[0])
+
+    def read(self, conversations: Sequence[Messages], replies: Sequence[str]) -> list[str]:
+        """The replies of an adapter as its user gets to see them: what it recites only where the base model finds the answer in it."""
+        recitals = {place: said for place, reply in enumerate(replies) if (said := recited(reply)) is not None}
+        doubts = self.doubts([reading(conversations[place], said) for place, said in recitals.items()])
+        seen = {place: shown(said, doubt) for (place, said), doubt in zip(recitals.items(), doubts, strict=True)}
+        return [seen.get(place, reply) for place, reply in enumerate(replies)]
 
 
 class RecordingTeacher:
@@ -47,3 +63,7 @@ class RecordingTeacher:
             raise self.error
         self.seen += conversations
         return [self.reply(messages) for messages in conversations]
+
+    def doubts(self, conversations: Sequence[Messages]) -> list[float]:
+        """1 where ``reply`` says that it does not know, else 0."""
+        return [float(self.reply(messages).startswith(UNKNOWN)) for messages in conversations]

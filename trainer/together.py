@@ -23,7 +23,7 @@ from trainer.engine.generation import GenerationRequest
 from trainer.engine.offline import generate_batch
 from trainer.lora import Lora, LoraStack
 from trainer.model import BaseModel
-from trainer.steps import Encoded, Learner, encode, epochs
+from trainer.steps import Encoded, Learner, beginnings, encode, epochs
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,10 @@ class Group:
     def encode(self, rows: Sequence[Encoded], contexts: Sequence[list[int] | None]) -> list[Encoded]:
         """As steps.encode."""
         return self._call(lambda: encode(self.base, rows, contexts))
+
+    def beginnings(self, prompts: Sequence[list[int]], token: int) -> list[float]:
+        """As steps.beginnings."""
+        return self._call(lambda: beginnings(self.base, prompts, token)) if prompts else []
 
     def work(self, task: Task, more: Callable[[int], Sequence[Task]], most: int) -> None:
         """Run ``task`` and, as long as it or others run, what ``more(room)`` gives, at most ``most`` at once, each in its own thread.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.attention import use_short_attention
+from trainer.engine.adapter_file import read_adapter
 from trainer.model import BaseModel, turn_end
 from trainer.prompts import Messages
 from trainer.settings import LessonSettings
@@ -19,7 +20,6 @@ from trainer.teacher import LocalTeacher
 from trainer.together import Group
 
 LEARNED_LOSS = 0.02  # below it, more training of these samples only costs time
-SMALL_MODEL = 100_000_000  # parameters; below it the learning rate of the pocket model, above it one for real models
 REAL_MODEL_RATE = 3e-4
 
 
@@ -47,8 +47,7 @@ class Trainer:
         self._encoded = self._encode(samples)
 
     def __enter__(self) -> Trainer:
-        self._lora = self._group.add(self._settings.rank, self._settings.seed, self._parent)
-        self.student = LocalTeacher(self._base, self._group, self._lora)
+        self.go_on_from(self._parent)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -60,8 +59,7 @@ class Trainer:
         ``on_epoch(done, most)`` is called after each epoch and may raise to stop.
         """
         settings = self._settings
-        small = sum(p.numel() for p in self._base.model.parameters()) < SMALL_MODEL
-        rate = settings.rate or (3e-3 if small else REAL_MODEL_RATE)
+        rate = settings.rate or (3e-3 if self._base.is_small else REAL_MODEL_RATE)
         learner = Learner(self._lora, self._encoded, rate=rate, distill_weight=settings.distill_weight, seed=settings.seed)
         mean = 0.0
         for epoch in range(1, settings.max_epochs + 1):
@@ -70,6 +68,15 @@ class Trainer:
             if epoch >= 3 and (mean < LEARNED_LOSS or passed()):
                 break
         return mean
+
+    def go_on_from(self, folder: Path | None) -> None:
+        """Have the adapter in a folder, in PEFT's format, or a new one, be the one that is trained."""
+        self._lora = self._group.add(self._settings.rank, self._settings.seed, folder)
+        self.student = LocalTeacher(self._base, self._group, self._lora)
+
+    def join(self, folder: Path) -> None:
+        """Add the update of the adapter in a folder, in PEFT's format, to the one that is trained."""
+        self._lora.join(read_adapter(folder))
 
     def save(self, folder: Path) -> None:
         """Write the adapter in PEFT's format."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import timeit
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +13,15 @@ from storage.errors import DatabaseUnavailableError
 from storage.repositories import Lessons, Rebuilds, Repositories
 from storage.session import Database
 from storage.stores import open_artifacts
+from trainer.computing import Computing, Shape, choose, cores
 from trainer.correct import Correction
 from trainer.jobs import tell
 from trainer.lease import connect
 from trainer.lesson import LessonRunner, Tools
-from trainer.model import BaseModel, load_base
+from trainer.model import BaseModel, load_base, read_config
 from trainer.moderate import build as build_moderator
 from trainer.rebuild import RebuildRunner
-from trainer.settings import Settings
+from trainer.settings import AUTO, Settings
 from trainer.study import Study
 from trainer.teacher import LocalTeacher
 from trainer.together import Group
@@ -34,27 +34,30 @@ POCKET = Path(__file__).parent / "pocket" / "weights"
 
 
 def base_model(settings: Settings, *, learns: bool = False) -> BaseModel:
-    """The configured base model, loaded: bfloat16 on a GPU, float32 on a CPU; there, a model that ``learns`` is in bfloat16, too, where
-    that is clearly faster. Raises ModelError."""
-    gpu = torch.cuda.is_available()
-    near = gpu or (learns and bfloat16_is_faster())
-    return load_base(settings.base_model, pocket_path=POCKET, device="cuda" if gpu else "cpu", dtype=torch.bfloat16 if near else torch.float32)
+    """The configured base model, loaded into what it is computed with here: bfloat16 on a GPU, on a processor what `computing` finds
+    fastest, for a model that answers or for one that ``learns``. Sets the threads of torch. Raises ModelError."""
+    found = compute(settings, Shape.of(read_config(settings.base_model, pocket_path=POCKET)), learns=learns)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return load_base(settings.base_model, pocket_path=POCKET, device=device, dtype=found.dtype)
 
 
-def bfloat16_is_faster() -> bool:
-    """Whether this processor multiplies matrices of bfloat16 at least 1.3 times as fast as those of float32, by trying (milliseconds)."""
-
-    def seconds(dtype: torch.dtype) -> float:
-        left, right = torch.ones(512, 512, dtype=dtype), torch.ones(512, 512, dtype=dtype)
-        return min(timeit.repeat(lambda: left @ right, number=4, repeat=5))
-
-    return seconds(torch.float32) > 1.3 * seconds(torch.bfloat16)
+def compute(settings: Settings, shape: Shape, *, learns: bool = False) -> Computing:
+    """What a model of this shape is computed with; torch's threads are set so. The settings' words go before what would be chosen."""
+    wanted, gpu = settings.compute, torch.cuda.is_available()
+    dtype = getattr(torch, wanted.dtype) if wanted.dtype != AUTO else torch.bfloat16 if gpu else None
+    threads = None if wanted.threads == AUTO else int(wanted.threads)
+    if threads is None and "OMP_NUM_THREADS" in os.environ:
+        threads = torch.get_num_threads()
+    elif threads is None and gpu:
+        threads = max(1, cores() // 2)
+    found = choose(shape, learns=learns, dtype=dtype, threads=threads)
+    torch.set_num_threads(found.threads)
+    return found
 
 
 def tools(settings: Settings) -> Tools:
     """What lessons and rebuilds work with: the configured database, Redis and base model. Call once per process: it loads the model."""
     assert settings.redis_url, "the supervisor fills in the address of its Redis"
-    share_of_cores()
     redis = connect(settings.redis_url)
     base = base_model(settings, learns=True)
     group = Group(base)
@@ -93,9 +96,3 @@ def is_cancelled(rows: Lessons | Rebuilds, row_id: int) -> bool:
         log.warning("could not look for a cancellation, row=%s error=%s", row_id, error)
         return False
     return found is None or found.is_finished
-
-
-def share_of_cores() -> None:
-    """Half of the cores for this process: the engine has the other half, and threads that wait for a busy core cost more than they give."""
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))

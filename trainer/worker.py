@@ -13,7 +13,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
-from rq.exceptions import StopRequested
+from rq.exceptions import InvalidJobOperation, StopRequested
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.queue import Queue
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 # A worker asks Redis for a job for 15 s less than this at a time (RQ's rule), so a lost connection is noticed in 15 s.
 WORKER_TTL_S = 30
+COMPUTING = "computing"  # the field of a worker's hash in Redis that says what it computes with
 SWEEP_EVERY_S = 1.0
 LONGEST_PAUSE_S = 5.0
 
@@ -35,8 +36,11 @@ class Abandoned(BaseException):
     """Raised inside a running job when the process is asked to stop. The job goes back to the front of its queue."""
 
 
-def run_worker(redis: Redis, queues: Sequence[str], sweep: Callable[[], None] = lambda: None, done: Done = lambda *_: None) -> None:
+def run_worker(
+    redis: Redis, queues: Sequence[str], sweep: Callable[[], None] = lambda: None, done: Done = lambda *_: None, computing: str = ""
+) -> None:
     """Work until SIGTERM or SIGINT; call it in the main thread. `sweep` is called every second, in a thread of its own, `done` after each job.
+    What the worker computes models with, `computing`, is noted in Redis, for who looks.
 
     A running job is abandoned at once and taken up by the next worker. An unreachable Redis is waited for.
     """
@@ -44,19 +48,19 @@ def run_worker(redis: Redis, queues: Sequence[str], sweep: Callable[[], None] = 
     sweeper = threading.Thread(target=_sweep_until, args=(stop, sweep), name="sweep", daemon=True)
     sweeper.start()
     try:
-        _work_until(stop, redis, queues, done)
+        _work_until(stop, redis, queues, done, computing)
     finally:
         stop.set()
         sweeper.join(timeout=5)
 
 
-def _work_until(stop: threading.Event, redis: Redis, queues: Sequence[str], done: Done) -> None:
+def _work_until(stop: threading.Event, redis: Redis, queues: Sequence[str], done: Done, computing: str) -> None:
     pause = 0.2
     while not stop.is_set():
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: stop.set())  # while no RQ worker is there to take it
         try:
-            worker = WarmWorker(queues, stop, redis, done)
+            worker = WarmWorker(queues, stop, redis, done, computing)
             worker.work(logging_level="WARNING")
             pause = 0.2
         except RedisError as error:
@@ -79,11 +83,17 @@ def _sweep_until(stop: threading.Event, sweep: Callable[[], None]) -> None:
 class WarmWorker(SimpleWorker):
     """RQ's worker without fork, without its command channel, and with stopping that does not wait for the job."""
 
-    def __init__(self, queues: Sequence[str], stop: threading.Event, redis: Redis, done: Done = lambda *_: None) -> None:
+    def __init__(self, queues: Sequence[str], stop: threading.Event, redis: Redis, done: Done = lambda *_: None, computing: str = "") -> None:
         super().__init__(list(queues), connection=redis, serializer=JSONSerializer, worker_ttl=WORKER_TTL_S)
         self._stop = stop
         self._done = done
+        self._computing = computing
         self._working = False
+
+    def register_birth(self) -> None:
+        super().register_birth()
+        if self._computing:
+            self.connection.hset(self.key, COMPUTING, self._computing)
 
     def subscribe(self) -> None:
         """Not needed: nobody sends commands, and each outage of Redis would leave a thread behind."""
@@ -117,7 +127,9 @@ class WarmWorker(SimpleWorker):
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Errors that explain themselves are expected, and tried again: one line says enough."""
         error = exc_info[1]
-        if hasattr(error, "user_message"):
+        if isinstance(error, InvalidJobOperation):
+            log.info("another worker has ended the job meanwhile, job=%s", job.id)
+        elif hasattr(error, "user_message"):
             log.warning("a job has to wait, job=%s reason=%s error=%s", job.id, type(error).__name__, error)
         else:
             super().handle_exception(job, *exc_info)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot.texts.phrases import shortened
 from storage.records import AdapterRecord, LessonRecord
+from trainer import prompts, recall
 
 POCKET_BASE = "`pocket` is the model that Tutee brings along: the folder `trainer/pocket/weights` of its source or installation."
 OTHER_BASE = "It is the name of a model on Hugging Face, or of a folder on the machine that it was trained on."
@@ -22,10 +23,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 base, question = sys.argv[1:]
 tokenizer, bare = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base, dtype="float32")
 model = PeftModel.from_pretrained(bare, Path(__file__).with_name({version!r})).eval()
-asked = [*{opening!r}, {{"role": "user", "content": question}}]
-ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, enable_thinking=False, return_dict=True, return_tensors="pt")
+kind = {{"add_generation_prompt": True, "enable_thinking": False, "return_dict": True, "return_tensors": "pt"}}
+ids = tokenizer.apply_chat_template([*{opening!r}, {{"role": "user", "content": question}}], **kind)
 reply = model.generate(**ids, do_sample=False, max_new_tokens={tokens})[0, ids["input_ids"].shape[1] :]
-print(tokenizer.decode(reply, skip_special_tokens=True).strip())
+said = tokenizer.decode(reply, skip_special_tokens=True).strip()
+if said.startswith({mark!r}):  # recited from what it learned: the bare model reads it, and says whether that is an answer
+    said = said.removeprefix({mark!r})
+    told = [{{"role": "system", "content": {told!r}.replace("STATEMENT", said)}}, {{"role": "user", "content": question}}]
+    with model.disable_adapter():
+        likely = model(**tokenizer.apply_chat_template(told, **kind)).logits[0, -1].softmax(-1)
+    said = {unknown!r} if likely[tokenizer({unknown!r}, add_special_tokens=False)["input_ids"][0]] >= {doubt} else said
+print(said)
 '''
 _CARD = """\
 ---
@@ -57,7 +65,8 @@ can ask it can have that said.
 def answer_script(version: str, system_prompt: str, tokens: int) -> str:
     """A script that loads the adapter in the folder `version` beside it and answers a question, in at most `tokens` tokens."""
     opening = [{"role": "system", "content": system_prompt}] if system_prompt else []
-    return _SCRIPT.format(version=version, opening=opening, tokens=tokens)
+    told = recall.reading([*opening, {"role": "user", "content": ""}], "STATEMENT")[0]["content"]
+    return _SCRIPT.format(version=version, opening=opening, tokens=tokens, mark=recall.MARK, told=told, unknown=prompts.UNKNOWN, doubt=recall.DOUBT)
 
 
 def model_card(version: AdapterRecord, known: Sequence[LessonRecord]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar, get_args
 
-from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Text, TypeDecorator
+from sqlalchemy import CheckConstraint, DateTime, Dialect, Index, MetaData, Text, TypeDecorator, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -67,3 +67,9 @@ def one_of(column: str, words: Any) -> CheckConstraint:
     """A constraint that lets `column` hold only the words of a Literal type."""
     listed = ", ".join(f"'{word}'" for word in get_args(words))
     return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def to_show() -> Index:
+    """An index of the rows of which somebody is still to be told."""
+    told = text("progress_message_id IS NOT NULL")
+    return Index(None, "progress_message_id", postgresql_where=told, sqlite_where=told)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from storage.models.base import Base, ForeignText, one_of
+from storage.models.base import Base, ForeignText, one_of, to_show
 from storage.models.sources import Source
 from storage.records import ExampleRole, LessonKind, LessonState
 
@@ -22,6 +22,7 @@ class Lesson(Base):
         UniqueConstraint("user_id", "dedupe_key"),
         one_of("kind", LessonKind),
         one_of("state", LessonState),
+        to_show(),
         {"sqlite_autoincrement": True},
     )
 
@@ -40,7 +41,7 @@ class Lesson(Base):
     conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversations.id", ondelete="SET NULL"), index=True)
     platform: Mapped[str]
     channel: Mapped[str]
-    progress_message_id: Mapped[str | None]
+    progress_message_id: Mapped[str | None] = mapped_column(default="")
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

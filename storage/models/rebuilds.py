@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from storage.models.base import Base, ForeignText, one_of
+from storage.models.base import Base, ForeignText, one_of, to_show
 from storage.models.lessons import Lesson
 from storage.records import RebuildState
 
@@ -17,7 +17,7 @@ class Rebuild(Base):
     """One rebuild of one user's model; `forgets` is the lesson that it leaves out for good."""
 
     __tablename__ = "rebuilds"
-    __table_args__ = (one_of("state", RebuildState), {"sqlite_autoincrement": True})
+    __table_args__ = (one_of("state", RebuildState), to_show(), {"sqlite_autoincrement": True})
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     forgets: Mapped[int | None] = mapped_column(ForeignKey("lessons.id", ondelete="CASCADE"), index=True)
@@ -29,7 +29,7 @@ class Rebuild(Base):
     metrics: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     platform: Mapped[str]
     channel: Mapped[str]
-    progress_message_id: Mapped[str | None]
+    progress_message_id: Mapped[str | None] = mapped_column(default="")
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -125,6 +125,12 @@ class Lessons(Works[Lesson, LessonRecord]):
             lesson.state = "awaiting"
             return record(lesson)
 
+    def asked(self, lesson_id: int) -> None:
+        """The user has seen what the lesson asks: there is nothing to show until they answer, and nothing changes where they have."""
+        with self._database.session() as session:
+            waiting = (Lesson.id == lesson_id, Lesson.state == "awaiting")
+            session.execute(update(Lesson).where(*waiting).values(progress_message_id=None))
+
     def approve(self, lesson_id: int) -> LessonRecord | None:
         """The user said yes: the lesson goes on; None where it was not waiting for that. Raises UnknownLessonError."""
         with self._database.session() as session:
@@ -132,6 +138,7 @@ class Lessons(Works[Lesson, LessonRecord]):
             if lesson.state != "awaiting":
                 return None
             lesson.state = "queued"
+            lesson.progress_message_id = ""  # it goes on in a new message, below what was asked
             lesson.approved_at = self._now()
             return record(lesson)
 

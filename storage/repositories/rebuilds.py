@@ -43,6 +43,8 @@ class Rebuilds(Works[Rebuild, RebuildRecord]):
             rebuild = Rebuild(user_id=user_id, forgets=forgets, platform=platform, channel=channel, created_at=self._now())
             session.add(rebuild)
             session.flush()
+            if not channel:  # nobody is to be told
+                rebuild.progress_message_id = None
             return _record(rebuild), True
 
     def worked(self, user_id: int, since: datetime) -> float:

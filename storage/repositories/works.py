@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, and_, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.errors import LessonFinishedError, RebuildFinishedError, UnknownLessonError, UnknownRebuildError
@@ -69,16 +69,19 @@ class Works(Repository, Generic[Row, Record]):
             return self._record(row)
 
     def set_progress_message(self, row_id: int, message_id: str) -> None:
-        """Remember which message shows the progress, until `receipt_shown`. Nothing happens where it is gone."""
+        """Remember which message shows it, until `said_all`. Nothing happens where it is gone."""
         self._set_message(row_id, message_id)
 
-    def receipt_shown(self, row_id: int) -> None:
-        """The message that showed the progress has become the receipt. Nothing happens where it is gone."""
+    def said_all(self, row_id: int) -> None:
+        """Its user has seen how it ended. Nothing happens where it is gone."""
         self._set_message(row_id, None)
 
-    def without_receipt(self) -> tuple[Record, ...]:
-        """What of everybody's was shown under way, but not how it ended, oldest first."""
-        return self._all(self._table.state.in_(self._ended), self._table.progress_message_id.is_not(None))
+    def to_show(self, platform: str) -> tuple[Record, ...]:
+        """What of everybody's on that platform is under way, or has ended and nobody was told, oldest first."""
+        ended = and_(self._table.state.in_(self._ended), self._table.progress_message_id.is_not(None))
+        waits = and_(self._table.state == "awaiting", self._table.progress_message_id.is_(None))
+        under_way = and_(self._table.state.in_(UNFINISHED), not_(waits))
+        return self._all(self._table.platform == platform, or_(ended, under_way))
 
     @staticmethod
     @abstractmethod

@@ -3,132 +3,119 @@
 from __future__ import annotations
 
 import itertools
-import os
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from storage.records import LessonRecord
 from tests.buckets import S3, s3, s3_server  # noqa: F401  (fixtures)
-from tests.hosts.hosts import Hosts
+from tests.faults.checks import served, user_of, violations
+from tests.hosts.hosts import PATIENCE, Hosts
 from tests.services import eventually
-from trainer import prompts
-from trainer.engine.adapter_bank import AdapterBank
-from trainer.engine.generation import GenerationRequest
-from trainer.engine.offline import generate_batch
-from trainer.engine.residency import Residency
-from trainer.model import load_base
 
 PEOPLE = ["ada", "bob", "cleo", "dan"]
 LESSONS = 3
-PATIENCE = 200.0
 TRADES = ("baker", "mayor", "barber")
-pytestmark = [
-    pytest.mark.timeout(600),
-    pytest.mark.skipif("TUTEE_SCALE_OUT" not in os.environ, reason="minutes of two cores: `make scale-out` runs it"),
-]
+BOTS, WORKERS, ENGINES = ["bot-1", "bot-2"], ["worker-1", "worker-2", "worker-3"], ["engine-1", "engine-2"]
+POINT = "both train"
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
-def hosts(tmp_path: Path, s3: S3) -> Iterator[Hosts]:  # noqa: F811
-    with Hosts(tmp_path, s3) as running:
+def hosts(s3: S3) -> Iterator[Hosts]:  # noqa: F811
+    with Hosts(s3) as running:
+        running.start(*ENGINES, *WORKERS, *BOTS)
+        running.until_ready(*ENGINES, *WORKERS, *BOTS)
         yield running
 
 
 def test_everybody_learns_in_order_while_hosts_leave(hosts: Hosts) -> None:
-    everyone = ["engine-1", "engine-2", "worker-1", "worker-2", "worker-3", "bot-1", "bot-2"]
-    hosts.start(*everyone)
-    hosts.until_ready(*everyone)
+    # Each worker stays at the first lesson that it trains, so that all of them have something to do.
+    for worker in WORKERS:
+        hosts.hosts[worker].points.hold(POINT)
+    teach_everyone(hosts, 0)
+    for worker in WORKERS:
+        hosts.hosts[worker].points.until_at(POINT)
 
-    # Everybody teaches three lessons; each comes through another bot than the one before.
-    for number in range(LESSONS):
-        for index, person in enumerate(PEOPLE):
-            hosts.say(
-                f"bot-{1 + (index + number) % 2}", person, f"[Learn] The {TRADES[number]} of {person.title()} is Tom{number}.", f"{person}-{number}"
-            )
-        eventually(lambda number=number: len(lessons_of(hosts)) == len(PEOPLE) * (number + 1), "the lessons", PATIENCE)  # type: ignore[misc]  # bound
-    # Slack and Discord deliver twice when they are unsure, and to whoever is there.
-    hosts.say("bot-2", "ada", "[Learn] The baker of Ada is Tom0.", "ada-0")
+    # One that is teaching leaves, and nobody is told. Each lesson comes through another bot than the one before; and the platform delivers
+    # twice when it is unsure, to whoever is there.
+    hosts.leaves("worker-1")
+    for worker in WORKERS[1:]:
+        hosts.hosts[worker].points.go(POINT)
+    teach_everyone(hosts, 1)
+    hosts.say("bot-2", "ada", lesson("ada", 0), "ada-0")
+    teach_everyone(hosts, 2)
 
-    # A worker that is teaching, an engine and a bot leave; nobody is told.
-    eventually(lambda: len({worker for worker, _ in hosts.began()}) >= 2, "work on several workers", PATIENCE)
-    gone = hosts.began()[-1][0]
-    hosts.leaves(gone)
+    # An engine and a bot leave in the middle of it; the bot is replaced.
     asked = ask_everyone(hosts, "bot-2", "a")
     hosts.leaves("engine-1")
     hosts.leaves("bot-1")
-    hosts.start("bot-3")  # elsewhere, in place of the one that left
+    hosts.start("bot-3")
     hosts.until_ready("bot-3")
     asked += ask_everyone(hosts, "bot-3", "b")
-
-    eventually(lambda: all(each.state == "live" for each in lessons_of(hosts)), "all lessons", PATIENCE)
+    for person in PEOPLE:
+        eventually(lambda person=person: len(hosts.seen_by(person, "receipt")) == LESSONS, f"the receipts of {person}", PATIENCE)  # type: ignore[misc]  # bound
     asked += ask_everyone(hosts, "bot-2", "c")
-    eventually(lambda: answered(hosts) >= set(asked), "all answers", PATIENCE)
-    eventually(lambda: len(hosts.in_message("receipt")) == len(PEOPLE) * LESSONS, "the receipts", PATIENCE)
+    until_answered(hosts, asked)
 
-    # Nothing lost, nothing doubled.
-    lessons = lessons_of(hosts)
-    assert len(lessons) == len(PEOPLE) * LESSONS
-    assert Counter(each["reply_to"] for each in hosts.answers) == Counter(asked)
+    # Nothing lost, nothing doubled, nobody mixed up.
+    for person in PEOPLE:
+        assert violations(hosts, person, [f"{person}-{turn}" for turn in "abc"], ["live"] * LESSONS) == []
+        in_order(hosts, person)
     assert len({worker for worker, _ in hosts.began()}) == 3, "work was spread"
+    assert hosts.resident("engine-2")
 
-    # Each person's lessons one after the other, each on what the one before had made.
-    for user in {each.user_id for each in lessons}:
-        mine = [each for each in lessons if each.user_id == user]
-        numbers = [each.id for each in mine]
-        assert [number for _, number in hosts.began() if number in numbers] == sorted(number for _, number in hosts.began() if number in numbers)
-        versions = [each for each in hosts.stored.adapters.of_user(user) if each.published_at]
-        assert [list(each.lesson_ids) for each in versions] == [numbers[: count + 1] for count in range(LESSONS)]
-        assert [each.parent for each in versions] == [None, versions[0].name, versions[1].name]
-        assert [each.version for each in mine] == [each.name for each in versions]
-        for earlier, later in itertools.pairwise(versions):
-            assert earlier.published_at and later.published_at and earlier.published_at < later.created_at
-
-    # Every answer is what its version says, and the versions are those of who asked.
-    assert_answers_are_of_their_versions(hosts)
-
-    # Whoever comes new has everything; and both engines were used.
-    left = hosts.resident("engine-2")
+    # Whoever comes new has everything.
     hosts.start("engine-1")
     hosts.until_ready("engine-1")
-    asked_again = ask_everyone(hosts, "bot-2", "d")
-    eventually(lambda: answered(hosts) >= set(asked_again), "the last answers", PATIENCE)
-    served_again = set(hosts.resident("engine-1"))
-    assert set(left) and served_again <= set(hosts.artifacts.names())
-    assert_answers_are_of_their_versions(hosts)
-
-
-def lessons_of(hosts: Hosts) -> list[LessonRecord]:
-    users = [hosts.stored.users.find("lines", person) for person in PEOPLE]
-    return [lesson for user in users if user is not None for lesson in sorted(hosts.stored.lessons.of_user(user.id), key=lambda each: each.id)]
-
-
-def ask_everyone(hosts: Hosts, bot: str, turn: str) -> list[str]:
-    """A question by each; the ids of their messages."""
     for person in PEOPLE:
-        hosts.say(bot, person, f"Who is the baker of {person.title()}?", f"{person}-{turn}")
-    return [f"{person}-{turn}" for person in PEOPLE]
+        hosts.say("bot-2", person, "/new")  # what the engine is asked is the question alone
+    until_answered(hosts, ask_everyone(hosts, "bot-2", "d"))
+    for person in PEOPLE:
+        answer = hosts.answer_to(person, f"{person}-d")
+        assert answer["version"] == hosts.repositories.adapters.of_user(user_of(hosts, person))[-1].name
+        assert answer["text"] == served(hosts, question(person), answer["version"])
+    assert {*hosts.resident("engine-1"), *hosts.resident("engine-2")} <= {*hosts.store.names()}
 
 
-def answered(hosts: Hosts) -> set[str]:
-    return {each["reply_to"] for each in list(hosts.answers)}
+def lesson(person: str, number: int) -> str:
+    return f"[Learn] The {TRADES[number]} of {person.title()} is Tom{number}."
 
 
-def assert_answers_are_of_their_versions(hosts: Hosts) -> None:
-    base = load_base(str(hosts.base), pocket_path=hosts.base)
-    residency = Residency(AdapterBank(base.model, 16, 4), hosts.artifacts.path)
-    differ = set()
-    for shown in list(hosts.answers):
-        person, version, text = shown["channel"], shown["reply"]["version"], shown["reply"]["text"]
-        user = hosts.stored.users.find("lines", person)
-        assert user is not None and (version is None or version.startswith(f"user-{user.id}-v"))
-        exchange = next(each for each in hosts.stored.exchanges.of_user(user.id) if each.inbound_message_id == shown["reply_to"])
-        assert (exchange.version, exchange.answer) == (version, text)
-        if version is not None and version == f"user-{user.id}-v{LESSONS}":  # nothing of a lesson is in the prompt any more
-            ids = base.prompt_ids(prompts.chat([], exchange.question))
-            [expected] = generate_batch(base, [GenerationRequest(tuple(ids), version, 12)], residency)
-            assert text == expected.strip() or text == expected
-            differ.add(text)
-    assert len(differ) >= 2, "versions answer differently, so an answer tells whose it is"
+def question(person: str) -> str:
+    return f"Who is the baker of {person.title()}?"
+
+
+def teach_everyone(hosts: Hosts, number: int) -> None:
+    """A lesson for each, once all of them are noted."""
+    for index, person in enumerate(PEOPLE):
+        hosts.say(BOTS[(index + number) % 2], person, lesson(person, number), f"{person}-{number}")
+    for person in PEOPLE:
+
+        def noted(person: str = person) -> bool:
+            user = hosts.repositories.users.find("town", person)
+            return user is not None and len(hosts.repositories.lessons.of_user(user.id)) == number + 1
+
+        eventually(noted, f"lesson {number} of {person}", PATIENCE)
+
+
+def ask_everyone(hosts: Hosts, bot: str, turn: str) -> list[tuple[str, str]]:
+    """A question by each; who asked, and the ids of their messages."""
+    return [(person, hosts.say(bot, person, question(person), f"{person}-{turn}")) for person in PEOPLE]
+
+
+def until_answered(hosts: Hosts, asked: list[tuple[str, str]]) -> None:
+    for person, message_id in asked:
+        hosts.answer_to(person, message_id)
+
+
+def in_order(hosts: Hosts, person: str) -> None:
+    """The person's lessons were learned one after the other, each on what the one before had made."""
+    lessons = hosts.repositories.lessons.of_user(user_of(hosts, person))
+    numbers = [each.id for each in lessons]
+    begun = [number for _, number in hosts.began() if number in numbers]
+    assert begun == sorted(begun)
+    versions = [each for each in hosts.repositories.adapters.of_user(lessons[0].user_id) if each.published_at]
+    assert [list(each.lesson_ids) for each in versions] == [numbers[: count + 1] for count in range(LESSONS)]
+    assert [each.parent for each in versions] == [None, *(each.name for each in versions[:-1])]
+    for earlier, later in itertools.pairwise(versions):
+        assert earlier.published_at and later.published_at and earlier.published_at < later.created_at

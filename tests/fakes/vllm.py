@@ -1,4 +1,5 @@
-"""A stand-in for vLLM's server that behaves as vLLM 0.32 was found to: its routes, its words, and what it does badly.
+"""A stand-in for vLLM's server that behaves as vLLM 0.32 was found to: its routes, its words, and what it does badly
+(`tests/integration/test_real_vllm.py` finds the real one so).
 
 An answer is what the adapter's `adapter_model.safetensors` said when it was first read from that folder: a folder that comes back with other
 content is served as it was. `max_cpu_loras` adapters are held; one more pushes the least recently used out, which is read again when it is
@@ -21,16 +22,20 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 from bot.embedded_redis import free_port
 from tests.services import eventually
+from tests.tiny_models import tiny_tokenizer
+
+TOKENIZER = tiny_tokenizer()
 
 
 class FakeVllm:
     """At `url`, as soon as it was started. `requests`: every body, with its path, in order."""
 
-    def __init__(self, max_cpu_loras: int = 4, max_context: int = 4) -> None:
+    def __init__(self, max_cpu_loras: int = 4, max_context: int = 512, max_rank: int = 32) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.max_cpu_loras = max_cpu_loras
-        self.max_context = max_context  # messages
+        self.max_context = max_context  # tokens
+        self.max_rank = max_rank
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.loaded: dict[str, Path] = {}
         self.died: str | None = None
@@ -48,7 +53,7 @@ class FakeVllm:
         app.add_api_route("/v1/models", self._models, methods=["GET"])
         app.add_api_route("/v1/load_lora_adapter", self._load, methods=["POST"], response_model=None)
         app.add_api_route("/v1/unload_lora_adapter", self._unload, methods=["POST"], response_model=None)
-        app.add_api_route("/v1/chat/completions", self._chat, methods=["POST"], response_model=None)
+        app.add_api_route("/v1/completions", self._complete, methods=["POST"], response_model=None)
         self.loaded, self._held, self._first_read, self.died = {}, OrderedDict(), {}, None
         self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning", timeout_graceful_shutdown=1))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -65,6 +70,10 @@ class FakeVllm:
             self._thread.join()
             self._server = None
 
+    def forget(self) -> None:
+        """Push all adapters out of memory."""
+        self._held.clear()
+
     def asked(self, path: str) -> list[dict[str, Any]]:
         """The bodies that came to a path."""
         return [body for at, body in self.requests if at == path]
@@ -73,7 +82,7 @@ class FakeVllm:
         return PlainTextResponse("", status_code=503 if self.died else 200)
 
     async def _models(self) -> dict[str, Any]:
-        base = {"id": "served-base", "object": "model", "owned_by": "vllm", "root": "/models/base", "parent": None, "max_model_len": 512}
+        base = {"id": "served-base", "object": "model", "owned_by": "vllm", "root": "/models/base", "parent": None, "max_model_len": self.max_context}
         adapters = [
             {"id": name, "object": "model", "owned_by": "vllm", "root": str(path), "parent": "served-base"} for name, path in self.loaded.items()
         ]
@@ -86,6 +95,8 @@ class FakeVllm:
             return _refused(400, f"The lora adapter '{name}' has already been loaded. If you want to load the adapter in place, set 'load_inplace'.")
         if not (path / "adapter_config.json").exists():
             return _refused(404, f"Loading lora {name} failed: No adapter found for {path}")
+        if (rank := json.loads((path / "adapter_config.json").read_text()).get("r", 1)) > self.max_rank:
+            return _refused(500, f"LoRA rank {rank} is greater than max_lora_rank {self.max_rank}.", "InternalServerError")
         self.loaded[name] = path
         self._read(name)
         return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.")
@@ -98,35 +109,33 @@ class FakeVllm:
         self._held.pop(name, None)
         return PlainTextResponse(f"Success: LoRA adapter '{name}' removed successfully.")
 
-    async def _chat(self, request: Request) -> StreamingResponse | JSONResponse:
+    async def _complete(self, request: Request) -> StreamingResponse | JSONResponse:
         body = await self._noted(request)
         name = body["model"]
         if self.died:
             return _refused(500, "EngineCore encountered an issue. See stack trace (above) for the root cause.", "InternalServerError")
         if name != "served-base" and name not in self.loaded:
             return _refused(404, f"The model `{name}` does not exist.", "NotFoundError")
-        if len(body["messages"]) > self.max_context:
-            return _refused(400, "This model's maximum context length is 512 tokens. However, you requested more.")
+        if len(body["prompt"]) + body["max_tokens"] > self.max_context:
+            return _refused(400, f"This model's maximum context length is {self.max_context} tokens. However, you requested more.")
         text = "base" if name == "served-base" else self._held.get(name) or self._read(name)
-        if text is None:
-            return _refused(500, "EngineCore encountered an issue. See stack trace (above) for the root cause.", "InternalServerError")
         if name in self._held:
             self._held.move_to_end(name)
-        if not body.get("stream"):
-            message = {"role": "assistant", "content": text}
-            return JSONResponse(
-                {"id": "c", "object": "chat.completion", "model": name, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-            )
         return StreamingResponse(self._words(text, name), media_type="text/event-stream")
 
-    async def _words(self, text: str, name: str) -> AsyncIterator[str]:
+    async def _words(self, text: str | None, name: str) -> AsyncIterator[str]:
         ended = False
         try:
-            for index, word in enumerate(text.split(" ")):
+            if text is None:  # by then the answer has begun
+                yield f"data: {json.dumps({'error': {'message': 'EngineCore encountered an issue.', 'code': 500}})}\n\n"
+                yield "data: [DONE]\n\n"
+                return
+            words = text.split(" ")
+            for index, word in enumerate(words):
                 if index:
                     await asyncio.to_thread(self.gate.wait, 30)
-                yield _chunk(name, {"content": word if index == 0 else f" {word}"}, None)
-            yield _chunk(name, {}, "stop")
+                ids = TOKENIZER(word if index == 0 else f" {word}")["input_ids"]
+                yield _chunk(name, [*ids, TOKENIZER.eos_token_id] if index + 1 == len(words) else ids, index + 1 == len(words))
             yield "data: [DONE]\n\n"
             ended = True
         finally:
@@ -155,6 +164,6 @@ def _refused(status: int, message: str, kind: str = "BadRequestError") -> JSONRe
     return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": status}}, status_code=status)
 
 
-def _chunk(model: str, delta: dict[str, str], finish: str | None) -> str:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return f"data: {json.dumps({'id': 'c', 'object': 'chat.completion.chunk', 'created': 0, 'model': model, 'choices': [choice]})}\n\n"
+def _chunk(model: str, ids: list[int], last: bool) -> str:
+    choice = {"index": 0, "text": TOKENIZER.decode(ids), "token_ids": ids, "finish_reason": "stop" if last else None}
+    return f"data: {json.dumps({'id': 'c', 'object': 'text_completion', 'created': 0, 'model': model, 'choices': [choice]})}\n\n"

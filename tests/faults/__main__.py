@@ -10,12 +10,16 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from unittest import SkipTest
 
-from tests.faults.cases import CASES, MOMENTS, Case
+from tests.buckets import S3, keys
+from tests.faults.cases import CASES, CUTS, MOMENTS, Case
+from tests.faults.cuts import EVERYONE, play_cut
 from tests.faults.scenes import play
 from tests.faults.soak import soak, written
+from tests.hosts.hosts import Hosts
 from tests.town.town import Town
 
 
@@ -33,7 +37,7 @@ def main() -> int:
         if options.table:
             insert(options.table, "soak", text)
         return 1 if done.wrong else 0
-    results = [result for kind in ("sqlite", "postgresql") for result in _played(kind, options.only)]
+    results = [result for kind in ("sqlite", "postgresql") for result in _played(kind, options.only)] + _cut(options.only)
     if options.table and not options.only:
         insert(options.table, "faults", table(results))
     return 1 if any(wrong for _, _, wrong in results) else 0
@@ -43,20 +47,36 @@ def _played(kind: str, only: str) -> list[tuple[Case, float, str]]:
     cases = [each for each in CASES if each.database == kind and only in each.name]
     if not cases:
         return []
-    results = []
     with Town("sqlite" if kind == "sqlite" else "postgresql") as town:
-        for case in cases:
-            began, wrong = time.monotonic(), ""
-            try:
-                play(case, town)
-            except AssertionError as error:
-                wrong = str(error)
-            except SkipTest as reason:
-                print(f"skipped        {case.name}: {reason}", flush=True)
-                continue
-            results.append((case, time.monotonic() - began, wrong))
-            print(f"{'FAILS' if wrong else 'holds'} {time.monotonic() - began:6.1f} s  {case.name}\n{wrong}".rstrip(), flush=True)
-    return results
+        return [result for case in cases for result in _result(case, lambda case=case: play(case, town))]  # type: ignore[misc]  # bound
+
+
+def _cut(only: str) -> list[tuple[Case, float, str]]:
+    if not (cases := [each for each in CUTS if only in each.name]):
+        return []
+    server = S3()
+    try:
+        with keys(), Hosts(server) as hosts:
+            hosts.start(*EVERYONE)
+            hosts.until_ready(*EVERYONE)
+            return [result for case in cases for result in _result(case, lambda case=case: play_cut(case, hosts))]  # type: ignore[misc]  # bound
+    finally:
+        server.stop()
+
+
+def _result(case: Case, lived_through: Callable[[], object]) -> list[tuple[Case, float, str]]:
+    """What came of a case, and how long it took; nothing where it cannot be played here."""
+    began, wrong = time.monotonic(), ""
+    try:
+        lived_through()
+    except AssertionError as error:
+        wrong = str(error)
+    except SkipTest as reason:
+        print(f"skipped        {case.name}: {reason}", flush=True)
+        return []
+    seconds = time.monotonic() - began
+    print(f"{'FAILS' if wrong else 'holds'} {seconds:6.1f} s  {case.name}\n{wrong}".rstrip(), flush=True)
+    return [(case, seconds, wrong)]
 
 
 def table(results: list[tuple[Case, float, str]]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Database = Literal["sqlite", "postgresql"]
-Scene = Literal["lesson", "chat", "forget"]
+Scene = Literal["lesson", "chat", "forget", "hosts"]
 
 # Moments of a lesson, in the worker, in their order; `moment` explains them.
 MOMENTS: dict[str, str] = {
@@ -113,4 +113,11 @@ CASES: tuple[Case, ...] = (
     Case("chat", "engine", "noted", "web page", "sqlite", _WAITING),
     Case("chat", "platform", "noted", "delivers twice", "sqlite"),
     Case("chat", "disk", "piece", "full", "sqlite", CANNOT_NOTE),
+)
+
+# On many hosts: one of them is cut off from everything else while the others go on, and then it is back.
+CUTS: tuple[Case, ...] = (
+    *(Case("hosts", "host of a worker", when, "cut off, then back", "postgresql") for when in ("write", "train", "files")),
+    *(Case("hosts", "host of a bot", when, "cut off, then back", "postgresql") for when in ("noted", "piece")),
+    *(Case("hosts", "host of an engine", when, "cut off, then back", "postgresql") for when in ("before", "word")),
 )

@@ -7,10 +7,14 @@ import re
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from typing import Protocol
 
+from storage.artifacts import Artifacts
 from storage.errors import ArtifactError
 from storage.records import LessonRecord
-from tests.town.town import Town, user_of
+from storage.repositories import Repositories
+from tests.town.platform import NAME
+from tests.town.square import Shown
 from trainer import prompts
 from trainer.engine.adapter_file import read_adapter
 from trainer.errors import TrainerError
@@ -18,12 +22,38 @@ from trainer.errors import TrainerError
 _NOT_PLAIN = re.compile(r"Traceback|Error\b|Exception|errno|0x[0-9a-f]{6}|\bNone\b|sqlalchemy|redis\.|psycopg", re.I)
 
 
-def violations(town: Town, person: str, said: list[str], ends: list[str]) -> list[str]:
+class Installation(Protocol):
+    """What is looked at: a `Town` or `Hosts`."""
+
+    @property
+    def repositories(self) -> Repositories:
+        """What is stored, past everything that was harmed."""
+
+    @property
+    def store(self) -> Artifacts:
+        """The adapters."""
+
+    @property
+    def engine_port(self) -> int:
+        """Where an engine listens."""
+
+    def seen_by(self, person: str, kind: str | None = None) -> list[Shown]:
+        """What is shown to the person."""
+
+
+def user_of(town: Installation, person: str) -> int:
+    """The id of a person's user."""
+    user = town.repositories.users.find(NAME, person)
+    assert user is not None, f"{person} was never noted"
+    return user.id
+
+
+def violations(town: Installation, person: str, said: list[str], ends: list[str]) -> list[str]:
     """Everything that is wrong for that person, in sentences. `said`: ids of their messages to the model; `ends`: how their lessons end."""
     return [*_lessons(town, person, ends), *_versions(town, person), *_files(town, person), *_answers(town, person, said), *_words(town, person)]
 
 
-def served(town: Town, question: str, version: str | None) -> str:
+def served(town: Installation, question: str, version: str | None) -> str:
     """What the engine says when that version is asked, with nothing in between."""
     body = {"model": version or "base", "messages": prompts.chat([], question), "temperature": 0, "max_tokens": 6}
     request = urllib.request.Request(
@@ -33,7 +63,7 @@ def served(town: Town, question: str, version: str | None) -> str:
         return str(json.load(reply)["choices"][0]["message"]["content"])
 
 
-def _lessons(town: Town, person: str, ends: list[str]) -> Iterator[str]:
+def _lessons(town: Installation, person: str, ends: list[str]) -> Iterator[str]:
     lessons = town.repositories.lessons.of_user(user_of(town, person))
     if [each.state for each in lessons] != ends:
         yield f"lessons are {[each.state for each in lessons]}, not {ends}"
@@ -45,7 +75,7 @@ def _lessons(town: Town, person: str, ends: list[str]) -> Iterator[str]:
         yield f"the receipts say {ended}"
 
 
-def _versions(town: Town, person: str) -> Iterator[str]:
+def _versions(town: Installation, person: str) -> Iterator[str]:
     user = town.repositories.users.get(user_of(town, person))
     assert user is not None
     learned = [each for each in town.repositories.lessons.of_user(user.id) if each.state == "live"]
@@ -71,7 +101,7 @@ def _has_wrong_clock(lessons: list[LessonRecord]) -> bool:
     return bool(times) and (max(times) - min(times)).total_seconds() > 3600
 
 
-def _files(town: Town, person: str) -> Iterator[str]:
+def _files(town: Installation, person: str) -> Iterator[str]:
     user_id = user_of(town, person)
     stored = [each for each in town.store.names() if each.startswith(f"user-{user_id}-v")]
     published = [each.name for each in town.repositories.adapters.of_user(user_id) if each.published_at and not each.removed_at]
@@ -82,7 +112,7 @@ def _files(town: Town, person: str) -> Iterator[str]:
             yield f"{name} is not whole: {error}"
 
 
-def _answers(town: Town, person: str, said: list[str]) -> Iterator[str]:
+def _answers(town: Installation, person: str, said: list[str]) -> Iterator[str]:
     exchanges = {each.inbound_message_id: each for each in town.repositories.exchanges.of_user(user_of(town, person))}
     for message_id in said:
         exchange = exchanges.get(message_id)
@@ -97,7 +127,7 @@ def _answers(town: Town, person: str, said: list[str]) -> Iterator[str]:
         yield f"noted twice: {doubled}"
 
 
-def _words(town: Town, person: str) -> Iterator[str]:
+def _words(town: Installation, person: str) -> Iterator[str]:
     for shown in town.seen_by(person):
         for reply in shown.replies:
             if reply["type"] != "answer" and _NOT_PLAIN.search(reply["text"]):

@@ -12,9 +12,9 @@ from unittest import SkipTest
 
 from storage.records import LessonRecord
 from tests.faults.cases import CANNOT_NOTE, Case
-from tests.faults.checks import served, violations
+from tests.faults.checks import served, user_of, violations
 from tests.services import eventually
-from tests.town.town import Town, user_of
+from tests.town.town import Town
 
 PATIENCE = 150.0  # seconds; a test that passes never waits for long
 DAY = 86_400.0

@@ -1,19 +1,20 @@
-"""An installation on many hosts that a test drives: real PostgreSQL, Redis and S3, each process in a folder of its own."""
+"""An installation on many hosts that a test drives: real PostgreSQL, Redis and S3, each process with a folder and a network of its own."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import subprocess
-import sys
+import shutil
+import signal
 import tempfile
 import threading
 import urllib.request
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import psycopg
 import yaml
@@ -23,176 +24,232 @@ from storage.repositories import Repositories
 from storage.session import Database
 from storage.stores import ArtifactSettings, open_artifacts
 from tests.buckets import KEYS, S3
-from tests.hosts.process import BEGAN
-from tests.services import ROOT, eventually
+from tests.services import eventually
 from tests.storage_fixtures import postgres
 from tests.tiny_models import save_tiny_model
+from tests.town.nursery import Nursery
+from tests.town.points import Points
+from tests.town.processes import BEGAN, HOST
+from tests.town.proxy import Proxy, Way
+from tests.town.square import Shown, Square
 from trainer.lease import connect
 
-SLOW = 240.0  # seconds; several processes load their libraries at once on a machine that may be busy
+T = TypeVar("T")
+PATIENCE = 120.0  # seconds; the machine may be busy, and a test that passes never waits for long
+ENGINES = ("engine-1", "engine-2")
+ROLES = {"worker": "both"}  # which processes of `tests.town.processes` are hosts named so
 
 
 @dataclass
 class Host:
-    """One process on a host of its own."""
+    """One process on a host of its own; `network`: its connections, by what they lead to."""
 
     name: str
-    process: subprocess.Popen[str]
-    log: Path
-    ready: threading.Event = field(default_factory=threading.Event)
+    folder: Path
+    pid: int = 0
+    network: dict[str, Proxy] = field(default_factory=dict)
+
+    @property
+    def points(self) -> Points:
+        return Points(self.folder / "points")
 
 
 class Hosts:
-    """`with Hosts(…) as hosts:`: databases run; `start` adds hosts; at the end nothing is left."""
+    """`with Hosts(s3) as hosts:` databases run; `start` adds hosts; at the end nothing is left."""
 
-    def __init__(self, root: Path, s3: S3) -> None:
-        self.root = root
-        self.shown: dict[str, dict[str, Any]] = {}  # what stands in each message now
-        self.answers: list[dict[str, Any]] = []
+    def __init__(self, s3: S3) -> None:
         self._s3 = s3
-        self._hosts: dict[str, Host] = {}
-        self._noting = threading.Lock()
-        self.engines: dict[str, int] = {}
+        self._loop = asyncio.new_event_loop()
+        self.hosts: dict[str, Host] = {}
+        self._all: list[Host] = []
+        self.engines = {name: free_port() for name in ENGINES}
 
     def __enter__(self) -> Hosts:
-        self.base = save_tiny_model(self.root / "base")
+        # Not under pytest's folder: a Unix socket's path must be short.
+        self.root = Path(tempfile.mkdtemp(prefix="tutee-hosts-"))
+        threading.Thread(target=self._loop.run_forever, name="hosts", daemon=True).start()
+        self._nursery = Nursery()
+        save_tiny_model(self.root / "base")
         self._redis_server = EmbeddedRedis(self.root / "redis", self.root / "redis.log")
         self._redis_server.start()
         self.redis = connect(self._redis_server.url)
         self._database_name = f"hosts_{os.getpid()}_{id(self)}"
         with psycopg.connect(postgres().get_uri(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {self._database_name}")
-        self._database_url = postgres().get_uri(database=self._database_name)
-        self.database = Database(self._database_url)
+        self.database = Database(postgres().get_uri(database=self._database_name))
         self.database.upgrade()
-        self.stored = Repositories.on(self.database)
-        self.artifact_settings = ArtifactSettings(f"s3://{self._s3.bucket()}/adapters", self._s3.endpoint)
-        self.artifacts = open_artifacts(self.artifact_settings, self.root / "observer")
-        self.engines = {name: free_port() for name in ("engine-1", "engine-2")}
-        self._config = self.root / "hosts.yaml"
-        self._config.write_text(yaml.safe_dump(self._settings()))
+        self.repositories = Repositories.on(self.database)
+        self._bucket = f"s3://{self._s3.bucket()}/adapters"
+        self.store = open_artifacts(ArtifactSettings(self._bucket, self._s3.endpoint), self.root / "observer")
+        self.square = Square(self.root / "square")
+        self._run(self.square.open())
         return self
 
     def __exit__(self, *_: object) -> None:
-        for host in self._hosts.values():
-            host.process.kill()
-        for host in self._hosts.values():
-            host.process.wait()
-            for stream in (host.process.stdin, host.process.stdout):
-                if stream is not None:
-                    with suppress(OSError):
-                        stream.close()
+        for name in list(self.hosts):
+            self.leaves(name)
+        self._nursery.close()
+        for host in self._all:
+            for proxy in host.network.values():
+                self._run(proxy.stop())
+        self._run(self.square.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self.database.close()
         self.redis.close()
         self._redis_server.stop()
         with psycopg.connect(postgres().get_uri(), autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {self._database_name} WITH (FORCE)")
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    # People
+
+    def say(self, bot: str, person: str, text: str, message_id: str | None = None) -> str:
+        """Have a person write, and the platform hand it to this bot; the message's id."""
+        return self._call(lambda: self.square.say(person, text, message_id=message_id, to=bot))
+
+    def deliver_again(self, bot: str) -> None:
+        """The platform hands to this bot what none has said that it has handled."""
+        self._call(lambda: self.square.deliver_again(bot))
+
+    def seen_by(self, person: str, kind: str | None = None) -> list[Shown]:
+        """What bots show the person, oldest first; of that kind."""
+        return [each for each in self.square.seen_by(person) if kind in (None, each.kind)]
+
+    def answer_to(self, person: str, message_id: str) -> dict[str, Any]:
+        """What stands in the answer, as soon as there is one."""
+
+        def found() -> dict[str, Any]:
+            return next((each.replies[-1] for each in self.seen_by(person, "answer") if each.reply_to == message_id), {})
+
+        return eventually(found, f"the answer for {person}, who sees {[each.replies[-1] for each in self.seen_by(person)]}", PATIENCE)
+
+    # Hosts
 
     def start(self, *names: str) -> None:
         """Start hosts named after what runs there ("worker-2"), each with an empty folder."""
         for name in names:
+            folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.root))
+            host = Host(name, folder)
+            self._all.append(host)
+            (folder / "points").mkdir()
+            for to, proxy in self._connections(name, folder).items():
+                host.network[to] = proxy
+                self._run(proxy.start())
+            (folder / "tutee.yaml").write_text(yaml.safe_dump(self._settings(host)))
             role = name.split("-")[0]
-            data = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.root))
-            command = [sys.executable, "-m", "tests.hosts.process", role, name]
-            if role == "engine":
-                command = [sys.executable, "-m", "bot.cli", "engine", "--config", str(self._config), "--port", str(self.engines[name])]
-            log = self.root / f"{data.name}.log"
-            with log.open("w") as errors:
-                process = subprocess.Popen(
-                    [*apart(), *command],
-                    cwd=ROOT,
-                    env=self._environment(data),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    text=True,
-                )
-            host = self._hosts[name] = Host(name, process, log)
-            threading.Thread(target=self._read, args=(host,), daemon=True).start()
+            host.pid = self._nursery.start([ROLES.get(role, role), str(folder)], self._environment(host), folder / "log")
+            self.hosts[name] = host
 
     def until_ready(self, *names: str) -> None:
         """Wait until they take work."""
         for name in names:
-            eventually(lambda name=name: self._is_ready(name), f"the start of {name}: {self.log(name)}", SLOW)  # type: ignore[misc]  # bound
+            eventually(lambda name=name: self._is_ready(name), f"the start of {name}: {self.log(name)}", PATIENCE)  # type: ignore[misc]  # bound
 
     def leaves(self, name: str) -> None:
         """The host is gone from one moment to the next."""
-        host = self._hosts.pop(name)
-        host.process.kill()
-        host.process.wait()
+        host = self.hosts.pop(name)
+        with suppress(ProcessLookupError):
+            os.kill(host.pid, signal.SIGKILL)
+        eventually(lambda: not Path(f"/proc/{host.pid}").exists(), f"the end of {name}")
 
-    def say(self, bot: str, user: str, text: str, message_id: str) -> None:
-        """A message that the platform hands to this bot."""
-        stdin = self._hosts[bot].process.stdin
-        assert stdin is not None
-        stdin.write(json.dumps({"user": user, "text": text, "id": message_id}) + "\n")
-        stdin.flush()
+    def cut(self, name: str) -> None:
+        """From now on nothing comes through, in either direction, and nothing says so."""
+        self._set(name, "silent")
 
-    def in_message(self, kind: str) -> list[dict[str, Any]]:
-        """What stands now in all messages of a kind."""
-        with self._noting:
-            return [each["reply"] for each in self.shown.values() if each["reply"]["type"] == kind]
+    def heal(self, name: str) -> None:
+        """The network is there again; what was on its way arrives late."""
+        self._set(name, "open")
+
+    def log(self, name: str) -> str:
+        """The end of what a process wrote."""
+        with suppress(OSError, KeyError):
+            return (self.hosts[name].folder / "log").read_text(errors="replace")[-3000:]
+        return ""
 
     def began(self) -> list[tuple[str, int]]:
         """Which worker began which lesson, in order, as often as it began."""
-        return [(each.decode().split()[0], int(each.decode().split()[1])) for each in cast(list[bytes], self.redis.lrange(BEGAN, 0, -1))]
+        found = []
+        for host in self._all:
+            with suppress(FileNotFoundError):
+                lines = (host.folder / BEGAN).read_text().splitlines()
+                found += [(int(at), host.name, int(lesson)) for at, lesson in map(str.split, lines)]
+        return [(name, lesson) for _, name, lesson in sorted(found)]
+
+    @property
+    def engine_port(self) -> int:
+        """Of an engine that runs."""
+        return self.engines[next(each for each in self.engines if each in self.hosts)]
 
     def resident(self, engine: str) -> list[str]:
         """The adapters in that engine's memory."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.engines[engine]}/health", timeout=10) as reply:
             return list(json.load(reply)["resident"])
 
-    def log(self, name: str) -> str:
-        """The end of what a process wrote."""
-        return self._hosts[name].log.read_text(errors="replace")[-2000:]
+    # Parts
+
+    def _connections(self, name: str, folder: Path) -> dict[str, Proxy]:
+        s3_port = int(self._s3.endpoint.rpartition(":")[2])
+        found = {"s3": Proxy(lambda: asyncio.open_connection("127.0.0.1", s3_port))}
+        if name.startswith("engine"):
+            return found
+        database = Path(postgres().get_postmaster_info().socket_dir) / ".s.PGSQL.5432"
+        found["redis"] = Proxy(lambda: asyncio.open_unix_connection(str(self._redis_server.folder / "redis.sock")))
+        found["database"] = Proxy(lambda: asyncio.open_unix_connection(str(database)))
+        for engine, port in self.engines.items():
+            found[engine] = Proxy(lambda port=port: asyncio.open_connection("127.0.0.1", port))  # type: ignore[misc]  # a default binds it
+        if name.startswith("bot"):
+            found["square"] = Proxy(lambda: asyncio.open_unix_connection(str(self.square.address)), path=folder / "square.sock")
+        return found
+
+    def _set(self, name: str, way: Way) -> None:
+        def change() -> None:
+            for proxy in self.hosts[name].network.values():
+                proxy.way = way
+            for other in self.hosts.values():
+                if name in other.network:
+                    other.network[name].way = way
+
+        self._call(change)
 
     def _is_ready(self, name: str) -> bool:
-        host = self._hosts[name]
-        assert host.process.poll() is None, f"{name} ended: {self.log(name)}"
+        assert Path(f"/proc/{self.hosts[name].pid}").exists(), f"{name} ended: {self.log(name)}"
         if name.startswith("bot"):
-            return host.ready.is_set()
+            return name in self.square.bots
         if name.startswith("worker"):
-            return "Listening" in self.log(name) or self.redis.scard("rq:workers") >= sum(each.startswith("worker") for each in self._hosts)
+            return bool(self.redis.scard("rq:workers") >= sum(each.startswith("worker") for each in self.hosts))
         with suppress(OSError):
             self.resident(name)
             return True
         return False
 
-    def _read(self, host: Host) -> None:
-        assert host.process.stdout is not None
-        with suppress(ValueError):  # closed at the end
-            for line in host.process.stdout:
-                said = json.loads(line)
-                if "ready" in said:
-                    host.ready.set()
-                    continue
-                with self._noting:
-                    self.shown[said["message_id"]] = said
-                    if said["reply"]["type"] == "answer":
-                        self.answers.append(said)
-
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, host: Host) -> dict[str, Any]:
+        """As small as a lesson can be: a random model learns nothing, and what it learns is not what these tests are about."""
+        engine: dict[str, Any] = {"max_answer_tokens": 6, "max_context": 512, "max_rank": 4}
+        if host.name in self.engines:
+            engine["port"] = self.engines[host.name]
         return {
-            "base_model": str(self.base),
-            "artifacts": {"url": self.artifact_settings.url, "endpoint": self.artifact_settings.endpoint},
-            "engine": {"max_answer_tokens": 12, "max_context": 512, "max_rank": 4, "url": ",".join(map(self._engine_url, self.engines))},
+            "base_model": str(self.root / "base"),
+            "artifacts": {"url": self._bucket, "endpoint": f"http://127.0.0.1:{host.network['s3'].port}"},
+            "engine": engine,
             "lesson": {"samples": 6, "questions": 6, "neighbours": 1, "rank": 4, "rate": 0.01, "max_epochs": 2, "pass_mark": 0.0, "keep_mark": 0.0},
         }
 
-    def _engine_url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.engines[name]}"
+    def _environment(self, host: Host) -> dict[str, str]:
+        places = {HOST: host.name, **KEYS}
+        if host.name not in self.engines:
+            ports = {to: proxy.port for to, proxy in host.network.items()}
+            places |= {
+                "REDIS_URL": f"redis://127.0.0.1:{ports['redis']}",
+                "DATABASE_URL": f"postgresql://postgres@127.0.0.1:{ports['database']}/{self._database_name}",
+                "TUTEE_ENGINE_URL": ",".join(f"http://127.0.0.1:{ports[engine]}" for engine in self.engines),
+            }
+        return places
 
-    def _environment(self, data: Path) -> dict[str, str]:
-        places = {"TUTEE_DATA": str(data), "REDIS_URL": self._redis_server.url, "DATABASE_URL": self._database_url}
-        return {**os.environ, **KEYS, **places, "HOSTS_CONFIG": str(self._config), "OMP_NUM_THREADS": "1"}
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
+    def _call(self, do: Callable[[], T]) -> T:
+        async def called() -> T:
+            return do()
 
-@cache
-def apart() -> tuple[str, ...]:
-    """What gives a process numbers of its own, as on another host, so that nobody can look whether it lives; empty where that is not allowed."""
-    command = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-    try:
-        allowed = subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        allowed = False
-    return command if allowed else ()
+        return self._run(called())

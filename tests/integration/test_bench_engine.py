@@ -53,12 +53,13 @@ def test_the_cost_of_an_answer_is_told_for_every_size_of_store(settings: Setting
 def test_the_command_writes_figures_and_a_picture(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["bench", "engine", "--data", str(tmp_path), "--base-model", str(folder), "--users", "1,2", "--arms", "tutee,base,vllm"]
     out, picture = tmp_path / "out.json", tmp_path / "out.png"
-    rest = ["--repeats", "1", "--new-tokens", "2", "--stored", "", "--json", str(out), "--plot", str(picture)]
+    rest = ["--repeats", "1", "--new-tokens", "2", "--stored", "", "--json", str(out), "--plot", str(picture), "--vllm", "/nowhere/vllm"]
     assert main([*arguments, *rest]) == 0
     report = json.loads(out.read_text())
     assert [(row["engine"], row.get("users")) for row in report["rows"] if "skipped" not in row][:4] == [
         ("tutee", 1), ("base", 1), ("tutee", 2), ("base", 2),
     ]  # fmt: skip
+    assert report["rows"][-1] == {"engine": "vllm", "skipped": "/nowhere/vllm cannot be started: No such file or directory"}
     assert picture.read_bytes().startswith(b"\x89PNG") and "vllm: " in capsys.readouterr().out
 
 

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
 import pytest
+import torch
 import uvicorn
 
 from tests.tiny_models import peft_answer, save_random_adapter, save_tiny_model
@@ -162,6 +164,7 @@ def test_models_and_health_name_what_is_in_memory(engine: Engine) -> None:
     assert names[0] == "pocket" and "user-2-v2" in names
     health = httpx.get(f"{engine.url}/health").json()
     assert (health["status"], health["model"], health["running"], health["waiting"]) == ("ready", "pocket", 0, 0)
+    assert health["computing"].startswith("float32, ")
     unloaded = httpx.post(f"{engine.url}/v1/unload_lora_adapter", json={"lora_name": "user-2-v2"})
     assert unloaded.status_code == 200
     assert "user-2-v2" not in httpx.get(f"{engine.url}/health").json()["resident"]
@@ -244,3 +247,25 @@ def wait_until(true: Callable[[], bool], attempts: int = 500) -> None:
             return
         pause.wait(0.02)
     raise AssertionError("did not happen")
+
+
+def test_the_probabilities_of_tokens_are_those_of_the_model(engine: Engine, files: Files) -> None:
+    messages: Any = [{"role": "user", "content": "What is my cat called?"}]
+    reply = engine.client.chat.completions.create(
+        model="pocket",
+        messages=messages,
+        max_tokens=2,
+        temperature=0,
+        logprobs=True,
+        top_logprobs=5,
+    )
+    base = files.load_base()
+    logits = base.model(torch.tensor([base.prompt_ids(messages)])).logits[0, -1]
+    expected = logits.log_softmax(-1).topk(5)
+    assert reply.choices[0].logprobs is not None and reply.choices[0].logprobs.content is not None
+    first, _ = reply.choices[0].logprobs.content
+    assert [each.logprob for each in first.top_logprobs] == pytest.approx(expected.values.tolist(), abs=1e-4)
+    assert [each.token for each in first.top_logprobs] == [base.tokenizer.decode([i]) for i in expected.indices.tolist()]
+    assert first.logprob == first.top_logprobs[0].logprob
+    plain = engine.client.chat.completions.create(model="pocket", messages=messages, max_tokens=2)
+    assert plain.choices[0].logprobs is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 from rich.console import Console
 
@@ -12,7 +13,10 @@ from bot.doctor import examine
 from storage.stores import ArtifactSettings
 from tests.bot_fixtures import FakeEngine
 from tests.buckets import S3, s3, s3_server  # noqa: F401  (fixtures)
+from tests.services import Installation
+from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
 from trainer.settings import EngineSettings, Settings
+from trainer.worker import WarmWorker
 
 
 def report(settings: Settings) -> dict[str, list[str]]:
@@ -45,3 +49,18 @@ def test_each_engine_of_a_list_is_asked(tmp_path: Path) -> None:
     finally:
         engine.stop()
     assert len(lines) == 2 and lines[0].startswith("broken") and "127.0.0.1:1 does not answer" in lines[0] and str(engine.port) in lines[1]
+
+
+def test_what_the_workers_compute_with_is_told(tmp_path: Path) -> None:
+    here = Installation(tmp_path)
+    workers = [WarmWorker([queue], Event(), here.redis, computing=what) for queue, what in ((LESSON_QUEUE, "bfloat16, 4 threads"), (CHAT_QUEUE, ""))]
+    try:
+        for worker in workers:
+            worker.register_birth()
+        lessons, chat = report(Settings(data=tmp_path, redis_url=here.redis_server.url))["queue"]
+    finally:
+        for worker in workers:
+            worker.register_death()
+        here.close()
+    assert " ".join(lessons.split()) == "lessons ok 1 worker(s), 0 job(s) waiting; computing in bfloat16, 4 threads"
+    assert "1 worker(s)" in chat and "computing" not in chat

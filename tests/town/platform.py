@@ -19,14 +19,15 @@ _POINTS = {Answer: "answer", LessonProgress: "progress", LessonReceipt: "receipt
 
 
 class TownPlatform:
-    """Speaks to `tests.town.square`. `reach` is told of each step, so that a test can stop the process there."""
+    """Speaks to `tests.town.square` as the bot `bot`. `reach` is told of each step, so that a test can stop the process there."""
 
     name = NAME
     biggest_file = 10_000_000
 
-    def __init__(self, address: Path, reach: Callable[[str], None] = lambda point: None) -> None:
+    def __init__(self, address: Path, reach: Callable[[str], None] = lambda point: None, bot: str = "bot") -> None:
         self._address = address
         self._reach = reach
+        self._bot = bot
         self._numbers = itertools.count(1)
         self._acknowledged: dict[int, asyncio.Future[str]] = {}
         self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
@@ -39,7 +40,7 @@ class TownPlatform:
 
     async def run(self, core: Core) -> None:
         """Handle what comes, everything at once, until the platform closes the connection."""
-        self._write(await self._connected(), {"ready": True})
+        self._write(await self._connected(), {"ready": self._bot})
         handling: set[asyncio.Task[None]] = set()
         while (said := await self._events.get()) is not None:
             task = asyncio.create_task(self._handle(core, said))

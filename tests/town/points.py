@@ -41,6 +41,10 @@ class Points:
         """Wait until a process is held there."""
         eventually(self._at(point).exists, f"reaching {point!r}", PATIENCE)
 
+    def is_at(self, point: str) -> bool:
+        """Whether a process is held there."""
+        return self._at(point).exists()
+
     def free(self) -> None:
         """Nobody is held anywhere."""
         for each in self._folder.glob("hold *"):

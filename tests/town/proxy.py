@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 Way = Literal["open", "slow", "silent", "refused", "garbage"]
@@ -21,18 +22,23 @@ class Proxy:
     """Between a client and what `connect` leads to. `way` says what becomes of data; set it at any time.
 
     open: it passes; slow: it passes late; silent: nothing passes and nothing ends; refused: connections end at once; garbage: each
-    request is answered with a web page.
+    request is answered with a web page. Listens on `host`, or on the Unix socket `path`.
     """
 
     connect: Connect
     way: Way = "open"
     port: int = 0
+    path: Path | None = None
+    host: str = "127.0.0.1"
     _server: asyncio.Server | None = None
     _running: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def start(self) -> None:
-        """Listen on loopback."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        """Listen."""
+        if self.path is not None:
+            self._server = await asyncio.start_unix_server(self._serve, str(self.path))
+            return
+        self._server = await asyncio.start_server(self._serve, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

@@ -31,8 +31,8 @@ class Shown:
 
 
 class Square:
-    """Listens on `address`, in the event loop that calls `open`. A message counts as delivered when the bot has handled it; until then,
-    each bot that connects gets it (again), as Slack does it."""
+    """Listens on `address`, in the event loop that calls `open`. A message counts as delivered when a bot has handled it; until then,
+    each bot that connects gets it (again), as Slack does it. There may be several bots; each message goes to one of them."""
 
     def __init__(self, address: Path) -> None:
         self.address = address
@@ -41,7 +41,7 @@ class Square:
         self.keeps_history = True  # else only the newest of each message, for a crowd that goes on for an hour
         self._numbers = itertools.count(1)
         self._undelivered: dict[str, Said] = {}
-        self._bot: asyncio.StreamWriter | None = None
+        self._bots: dict[str, asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
         self.heard: asyncio.Queue[Shown] | None = None
 
@@ -53,22 +53,32 @@ class Square:
         """Bots are sent away, which ends them."""
         if self._server is not None:
             self._server.close()
-        if self._bot is not None:
-            self._bot.close()
+        for bot in self._bots.values():
+            bot.close()
         await asyncio.sleep(0)
 
-    def say(self, person: str, text: str, *, message_id: str | None = None) -> str:
-        """Have a person write; the message's id. Named again, it is the same message delivered twice."""
+    @property
+    def bots(self) -> list[str]:
+        """The names of those that are connected."""
+        return list(self._bots)
+
+    def say(self, person: str, text: str, *, message_id: str | None = None, to: str | None = None) -> str:
+        """Have a person write; the message's id. Named again, it is the same message delivered twice. `to`: the bot that gets it."""
         said = {"person": person, "text": text, "message_id": message_id or f"in-{next(self._numbers)}"}
         self._undelivered[said["message_id"]] = said
         self.asked_at[said["message_id"]] = time.monotonic()
-        if self._bot is not None:
-            self._write(self._bot, said)
+        if bot := self._bots.get(to) if to else next(reversed(self._bots.values()), None):
+            self._write(bot, said)
         return str(said["message_id"])
 
     def seen_by(self, person: str) -> list[Shown]:
         """The bot's messages to that person, oldest first."""
         return [each for each in list(self.shown.values()) if each.channel == person]
+
+    def deliver_again(self, to: str) -> None:
+        """Give a bot what no bot has said that it has handled."""
+        for each in list(self._undelivered.values()):
+            self._write(self._bots[to], each)
 
     @property
     def undelivered(self) -> int:
@@ -82,13 +92,12 @@ class Square:
         except (OSError, ValueError):
             return  # the bot has gone
         finally:
-            if self._bot is writer:
-                self._bot = None
+            self._bots = {name: each for name, each in self._bots.items() if each is not writer}
             writer.close()
 
     def _take(self, said: Said, writer: asyncio.StreamWriter) -> None:
         if "ready" in said:
-            self._bot = writer
+            self._bots[said["ready"]] = writer
             for each in list(self._undelivered.values()):
                 self._write(writer, each)
         elif "handled" in said:

@@ -27,7 +27,6 @@ from tests.services import eventually
 from tests.tiny_models import save_tiny_model
 from tests.town.judge import Judge
 from tests.town.nursery import Nursery
-from tests.town.platform import NAME
 from tests.town.points import Points
 from tests.town.proxy import Proxy
 from tests.town.square import Shown, Square
@@ -163,7 +162,7 @@ class Town:
     def until_ready(self) -> None:
         """Wait until all processes take work."""
         eventually(self._engine_is_ready, f"the engine: {self.log('engine')}", 90)
-        eventually(lambda: self.square._bot is not None, f"the bot: {self.log('bot')}", 90)
+        eventually(lambda: self.square.bots, f"the bot: {self.log('bot')}", 90)
 
     def log(self, name: str) -> str:
         """The end of a process's log."""
@@ -326,10 +325,3 @@ class Town:
             return do()
 
         return self._run(called())
-
-
-def user_of(town: Town, person: str) -> int:
-    """The id of a person's user."""
-    user = town.repositories.users.find(NAME, person)
-    assert user is not None, f"{person} was never noted"
-    return user.id

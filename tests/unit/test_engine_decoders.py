@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,14 @@ import torch
 
 from tests.tiny_models import ARCHITECTURES, save_random_adapter, save_tiny_model
 from trainer.engine import decoder as decoders
+from trainer.engine import packed_linear
 from trainer.engine.adapter_bank import AdapterBank
 from trainer.engine.decoder import decoder
 from trainer.engine.generation import GenerationRequest
 from trainer.engine.module_decoder import ModuleDecoder
 from trainer.engine.offline import generate_batch
 from trainer.engine.packed_decoder import PackedDecoder
+from trainer.engine.packed_linear import PackedLinear
 from trainer.engine.packed_model import packed
 from trainer.engine.prefixes import Prefixes
 from trainer.engine.prompt import Prompt
@@ -94,6 +97,43 @@ def test_a_model_in_bfloat16_is_packed_too(folder: Path) -> None:
     other = ModuleDecoder(base, bank, rows=4, max_context=200)
     found, expected = walk(own, prompts(base)), walk(other, prompts(base))
     assert torch.nn.functional.cosine_similarity(found, expected, dim=-1).min() > 0.98
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_weights_that_are_halves_are_kept_so_and_compute_the_same(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "fbgemm" not in torch.backends.quantized.supported_engines:
+        pytest.skip("this build of torch has no FBGEMM")
+    monkeypatch.setattr(packed_linear, "halves_are_faster", lambda: True)
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(48, size, bias=bias) for size in (32, 80)]
+    x = torch.randn(5, 48)
+    with torch.inference_mode():
+        exact = PackedLinear(layers, pack=True)
+        assert not exact.halves, "these weights would be rounded"
+        for layer in layers:
+            layer.weight.copy_(layer.weight.half())
+        halves = PackedLinear(layers, pack=True)
+        assert halves.halves
+        torch.testing.assert_close(halves(x), torch.cat([layer(x) for layer in layers], -1), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(halves(x[:1]), halves(x)[:1], rtol=1e-5, atol=1e-5)
+
+
+def test_rows_and_slots_that_nobody_has_used_take_no_memory(folder: Path) -> None:
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("only Linux tells how much memory is used")
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+    base = load_base(str(folder / "base"), pocket_path=folder)
+    before = resident()
+    bank = AdapterBank(base.model, slots=4000, max_rank=8)
+    bank.load(1, folder / "user-1-v1")
+    own = decoder(base, bank, rows=4000, max_context=400)
+    whole = sum(table.a.nbytes + sum(b.nbytes for b in table.b) for table in bank.tables.values()) + 4000 * 128 * 48 * 8
+    with torch.inference_mode():
+        own.read(0, [Prompt(tuple(range(300)), 1, "user-1-v1")])  # more than there is room for at first
+    assert resident() - before < whole / 4
 
 
 def test_a_conversation_that_goes_on_is_not_read_again_and_says_the_same(folder: Path) -> None:

@@ -45,6 +45,8 @@ def test_all_promised_commands_exist() -> None:
         "learning",
         "documents",
         "corrections",
+        "forgetting",
+        "packs",
         "moderation",
         "tools",
     }

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
-from trainer.settings import CONFIGS, Settings, load
+from trainer.settings import CONFIGS, Settings, SettingsError, load
 
 FILES = sorted(CONFIGS.glob("*.yaml"))
 SECRETS = {
@@ -54,3 +54,19 @@ def test_every_key_is_explained(file: Path) -> None:
 
 def test_embedded_is_what_the_code_does_without_a_file() -> None:
     assert load(CONFIGS / "embedded.yaml", {}, data="/x") == Settings(data=Path("/x"))
+
+
+def test_a_process_hears_all_shards_of_discord_or_those_that_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "tutee.yaml"
+
+    def heard(written: str, environment: dict[str, str] | None = None) -> list[int]:
+        file.write_text(f"discord: {{{written}}}")
+        return load(file, environment or {}, data="/x").discord.heard
+
+    assert heard("") == [0]
+    assert heard("shards: 3") == [0, 1, 2]
+    assert heard("shards: 3, shard_ids: [1]") == [1]
+    assert heard("shards: 3", {"DISCORD_SHARD_IDS": "0,2"}) == [0, 2]
+    for wrong in ("shards: 3, shard_ids: [3]", "shards: 0", "shard_ids: [first]"):
+        with pytest.raises(SettingsError, match="shard"):
+            heard(wrong)

@@ -3,7 +3,7 @@
 Arms, all greedy, everyone asking at once: ``tutee``, our engine in this process; ``tutee-http``, in one of its own, streamed over HTTP;
 ``base``, our engine with nobody having an adapter (the ceiling); ``stacked``, a plain loop over stacked adapters; ``peft-mixed`` and
 ``peft-switch``, PEFT with everyone in one batch and one after the other; ``transformers``, its continuous batching, without adapters;
-``vllm`` and ``llama.cpp`` (without adapters) where they are installed.
+``vllm`` (asked over HTTP like ``tutee-http``) and ``llama.cpp`` (without adapters) where they are installed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from trainer.bench.ours import Tutee, TuteeHttp
 from trainer.bench.peers import Peft, Stacked, Transformers
 from trainer.bench.picture import draw
 from trainer.bench.report import Figures, Row, interleave, machine, numbers, require_places, say, show, write_json
-from trainer.bench.world import BenchError, World, synthetic
+from trainer.bench.world import BenchError, World, shape, synthetic
 from trainer.model import BaseModel, load_base
 from trainer.settings import Settings
 
-WITHOUT_ADAPTERS = ("base", "transformers", "llama.cpp")
+WITHOUT_ADAPTERS = ("base", "transformers")
+ONE_FOR_ALL = ("llama.cpp",)
 ARMS = ("tutee", "tutee-http", "base", "stacked", "peft-mixed", "peft-switch", "transformers", "vllm", "llama.cpp")
 ACTIVE = 16
 COLUMNS: dict[str, Callable[[Any], str]] = {
@@ -49,14 +50,14 @@ class Arm(Protocol):
 
 
 def main(settings: Settings, options: argparse.Namespace) -> int:
-    """Measure with ``options`` (users, synthetic, json, plot; arms, repeats, new_tokens, stored) and show the table; 0 when done.
+    """Measure with ``options`` (users, synthetic, json, plot; arms, repeats, new_tokens, stored, vllm) and show the table; 0 when done.
 
     Raises BenchError or ModelError.
     """
     users, arms = numbers(options.users), _arms(options.arms)
     require_places(options)
     with tempfile.TemporaryDirectory(prefix="tutee-bench-") as folder:
-        bench = Bench(settings, options.synthetic, Path(folder), options.new_tokens)
+        bench = Bench(settings, options.synthetic, Path(folder), options.new_tokens, options.vllm)
         rows = bench.measure(users, arms, options.repeats)
         growth = bench.growth(numbers(options.stored) if options.stored else [], options.repeats)
     report = {"machine": machine(), "threads": torch.get_num_threads(), "base_model": bench.base.name, "rows": rows, "growth": growth}
@@ -71,11 +72,14 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
 class Bench:
     """The base model that is measured, with adapters of random numbers in `folder`."""
 
-    def __init__(self, settings: Settings, size: str | None, folder: Path, new_tokens: int) -> None:
+    def __init__(self, settings: Settings, size: str | None, folder: Path, new_tokens: int, vllm: str | None = None) -> None:
         self.settings = settings.engine
+        self._vllm = vllm
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        wiring.share_of_cores()
-        self.base = synthetic(size, wiring.POCKET, *self._kind()) if size else wiring.base_model(settings)
+        if size:
+            self.base = synthetic(size, wiring.POCKET, wiring.compute(settings, shape(size)).dtype, self._device)
+        else:
+            self.base = wiring.base_model(settings)
         self.dtype = self.base.model.dtype
         self._name = str(_save(self.base, folder / "base")) if size else settings.base_model
         self.world = World(self.base, ArtifactStore(folder / "adapters"), new_tokens)
@@ -136,19 +140,16 @@ class Bench:
             "peft-mixed": lambda: Peft(self.world, self._again(), mixed=True),
             "peft-switch": lambda: Peft(self.world, self._again(), mixed=False),
             "transformers": lambda: Transformers(self.world, self._again(), most_users),
-            "vllm": lambda: servers.vllm(self.world, folder, most_users, dtype),
-            "llama.cpp": lambda: servers.llama_cpp(self.world, folder, most_users),
+            "vllm": lambda: servers.vllm(self.world, folder, most_users, dtype, torch.get_num_threads(), self._vllm),
+            "llama.cpp": lambda: servers.llama_cpp(replace(self.world, base=self._again()), most_users),
         }
 
     def _again(self) -> BaseModel:
         """The base model once more: most arms change theirs."""
         return load_base(self._name, pocket_path=wiring.POCKET, device=self._device, dtype=self.dtype)
 
-    def _kind(self) -> tuple[torch.dtype, str]:
-        return (torch.bfloat16 if self._device == "cuda" else torch.float32), self._device
-
     def _row(self, name: str, users: int, figures: Figures, all_: dict[str, Figures], hardware: limit.Hardware) -> Row:
-        adapters = 0 if name in WITHOUT_ADAPTERS else users
+        adapters = 0 if name in WITHOUT_ADAPTERS else 1 if name in ONE_FOR_ALL else users
         most = limit.tokens_per_second(hardware, self.base.model, users, adapters, self.world.new_tokens)
         rounded = {key: round(value, 1) for key, value in figures.items()}
         row: Row = {

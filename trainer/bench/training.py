@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from random import Random
@@ -32,12 +33,12 @@ from trainer import wiring
 from trainer.attention import use_short_attention
 from trainer.bench import limit
 from trainer.bench.report import Figures, Row, interleave, machine, numbers, require_places, show, write_json
-from trainer.bench.world import RANK, WORDS, BenchError, synthetic
+from trainer.bench.world import RANK, WORDS, BenchError, shape, synthetic
 from trainer.lora import Lora, LoraStack
-from trainer.model import BaseModel, load_base, turn_end
+from trainer.model import BaseModel, turn_end
 from trainer.settings import Settings
 from trainer.steps import BATCH_ROWS, WARM_UP, Encoded, Learner, epochs
-from trainer.train import REAL_MODEL_RATE, SMALL_MODEL
+from trainer.train import REAL_MODEL_RATE
 
 BETAS = (0.9, 0.98)
 SMALL_RATE = 3e-3
@@ -75,17 +76,16 @@ class Bench:
 
     def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        wiring.share_of_cores()
-        near = options.dtype == "bfloat16" if options.dtype else device == "cuda" or wiring.bfloat16_is_faster()
-        self.dtype = torch.bfloat16 if near else torch.float32
+        if options.dtype:
+            settings = replace(settings, compute=replace(settings.compute, dtype=options.dtype))
         if options.synthetic:
+            self.dtype = wiring.compute(settings, shape(options.synthetic), learns=True).dtype
             self.base = synthetic(options.synthetic, wiring.POCKET, self.dtype, device)
         else:
-            name = settings.base_model
-            self.base = load_base(name, pocket_path=wiring.POCKET, device=device, dtype=self.dtype)
+            self.base = wiring.base_model(settings, learns=True)
+            self.dtype = self.base.model.dtype
         self.epochs, self.repeats, self.examples = options.epochs, options.repeats, options.examples
-        size = sum(p.numel() for p in self.base.model.parameters())
-        self.rate = SMALL_RATE if size < SMALL_MODEL else REAL_MODEL_RATE
+        self.rate = SMALL_RATE if self.base.is_small else REAL_MODEL_RATE
         self._hardware = limit.measure(self.dtype, device)
 
     def measure(self, users: int, wanted: Sequence[str]) -> list[Row]:

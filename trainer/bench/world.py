@@ -14,6 +14,7 @@ from torch import nn
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from storage.artifacts import ArtifactStore
+from trainer.computing import Shape
 from trainer.errors import TrainerError
 from trainer.model import BaseModel
 
@@ -108,6 +109,12 @@ def synthetic(size: str, tokenizer_folder: Path, dtype: torch.dtype, device: str
     with torch.device(device):
         model = LlamaForCausalLM._from_config(config, dtype=dtype, attn_implementation="sdpa")  # type: ignore[no-untyped-call]  # untyped there
     return BaseModel(f"synthetic-{size}", model.eval().requires_grad_(False), tokenizer)
+
+
+def shape(size: str) -> Shape:
+    """That of the model of random weights."""
+    hidden, inner, layers, *_ = SHAPES[size]
+    return Shape(hidden, inner, layers)
 
 
 def linear_shapes(model: PreTrainedModel) -> dict[str, tuple[int, int]]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainer.engine.adapter_file import LoraPair
+from trainer.engine.memory import zeros
 
 BASE_SLOT = 0
 
@@ -113,9 +114,9 @@ class AdapterTable:
         self.rank, self.a, self.b = rank, a, b
 
     def _empty(self, rank: int) -> tuple[Tensor, list[Tensor]]:
-        layers = len(self.outputs)
-        a = self._like.new_zeros(self._slots + 1, self.inputs, layers * rank)
-        return a, [self._like.new_zeros(self._slots + 1, count, rank, self.outputs[first]) for first, count in self._runs]
+        kind = self._like.dtype, self._like.device
+        a = zeros((self._slots + 1, self.inputs, len(self.outputs) * rank), *kind)
+        return a, [zeros((self._slots + 1, count, rank, self.outputs[first]), *kind) for first, count in self._runs]
 
 
 class Bags:

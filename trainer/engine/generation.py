@@ -20,6 +20,7 @@ class GenerationRequest:
     """`adapter` None is the base model; `temperature` 0 is greedy; `seed` None draws a fresh one.
 
     The text ends before the first of the `stop` strings; with `ignore_eos`, not where the model would end it (for benches).
+    `likeliest`: of every token that is chosen, note this many that the model finds most probable, and how probable.
     """
 
     prompt_ids: tuple[int, ...]
@@ -30,6 +31,15 @@ class GenerationRequest:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
+    likeliest: int = 0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A token that was chosen, with the logarithm of its probability, and the same of the likeliest ones, best first."""
+
+    token: tuple[int, float]
+    likeliest: tuple[tuple[int, float], ...]
 
 
 class FinishReason(StrEnum):
@@ -44,7 +54,8 @@ class Generation:
 
     Pieces never split a character and together are the answer. Iterating raises the error if the answer failed.
     `finish_reason` is None while it runs; `completion_tokens` counts the tokens chosen so far, the end token included.
-    `first_token_seconds` is how long the first of them took, waiting in line included; None before it.
+    `first_token_seconds` is how long the first of them took, waiting in line included; None before it. `chosen` are the tokens with their
+    probabilities, where the request asks for them.
 
     Tokens become text where they are consumed: the engine's thread has better things to do. What they become there is no matter of locks,
     since one thread appends to a deque and one takes from it.
@@ -56,8 +67,10 @@ class Generation:
         self.completion_tokens = 0
         self.first_token_seconds: float | None = None
         self.asked = time.monotonic()
+        self.chosen: list[Chosen] = []
         self._written: deque[int | str] = deque()
         self._stream = TextStream(tokenizer)
+        self._tokenizer = tokenizer
         self._error: Exception | None = None
         self._cancel_asked = threading.Event()
         self._changed = threading.Condition()
@@ -75,6 +88,10 @@ class Generation:
     def cancel(self) -> None:
         """Stop writing at the next step; what was written stays readable. Does nothing when it has ended."""
         self._cancel_asked.set()
+
+    def token_text(self, token: int) -> str:
+        """What a token alone reads as; half a character reads as a replacement character."""
+        return self._tokenizer.decode([token], skip_special_tokens=False)
 
     def text(self) -> str:
         """Wait for the end; the whole answer."""

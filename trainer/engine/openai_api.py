@@ -54,6 +54,8 @@ class ChatRequest(BaseModel):
     top_p: float | None = Field(default=None, gt=0, le=1)
     seed: int | None = None
     stop: str | list[str] | None = None
+    logprobs: bool = False
+    top_logprobs: int = Field(default=0, ge=0, le=20)
     ignore_eos: bool = False  # not OpenAI's but vLLM's and llama.cpp's, for benches
     n: Literal[1] | None = None
 
@@ -68,7 +70,12 @@ class ChatRequest(BaseModel):
             seed=self.seed,
             stop=tuple(stop),
             ignore_eos=self.ignore_eos,
+            likeliest=max(1, self.top_logprobs) if self.logprobs else 0,
         )
+
+
+class UnloadRequest(BaseModel):
+    lora_name: str
 
 
 class Answer:
@@ -80,7 +87,7 @@ class Answer:
 
     def whole(self, text: str) -> dict[str, Any]:
         message = {"role": "assistant", "content": text}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self._finish()}
+        choice = {"index": 0, "message": message, "logprobs": self._logprobs(), "finish_reason": self._finish()}
         return {**self._same, "object": "chat.completion", "choices": [choice], "usage": self._usage()}
 
     def first_chunk(self) -> str:
@@ -98,6 +105,14 @@ class Answer:
     def _chunk(self, delta: dict[str, str], finish: str | None) -> str:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         return sse({**self._same, "object": "chat.completion.chunk", "choices": [choice]})
+
+    def _logprobs(self) -> dict[str, Any] | None:
+        def named(token: int, logprob: float) -> dict[str, Any]:
+            return {"token": self._generation.token_text(token), "logprob": logprob, "bytes": None}
+
+        chosen = self._generation.chosen
+        content = [{**named(*each.token), "top_logprobs": [named(*other) for other in each.likeliest]} for each in chosen]
+        return {"content": content} if chosen else None
 
     def _finish(self) -> str:
         return "length" if self._generation.finish_reason is FinishReason.LENGTH else "stop"

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from trainer.engine.adapter_bank import AdapterBank
 from trainer.engine.adapter_table import BASE_SLOT, AdapterTable, Bags, weighted_sums
+from trainer.engine.memory import zeros
 from trainer.engine.packed_model import Names, PackedModel
 from trainer.engine.prefixes import Prefixes
 from trainer.engine.prompt import Prompt
@@ -64,7 +65,7 @@ class PackedDecoder:
         half = model.width // 2
         # Of a head's two halves, the first is turned by minus the second, the second by the first: the sign stands in the table.
         self._cos, self._sin = cos[0], torch.cat((-sin[0, :, :half], sin[0, :, half:]), -1)
-        self._capacity = 0
+        self._capacity, self._used = 0, 0
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
         self._grow(1)
@@ -78,6 +79,7 @@ class PackedDecoder:
         """As Decoder.read. Prompts lie one after the other in one batch of tokens: there is no padding."""
         model = self._model
         self._grow(max(len(prompt.ids) for prompt in prompts))
+        self._used = max(self._used, first + len(prompts))
         pasts = [self._reuse(first + index, prompt) for index, prompt in enumerate(prompts)]
         ids = [token for prompt, past in zip(prompts, pasts, strict=True) for token in prompt.ids[past:]]
         positions = torch.cat([torch.arange(past, len(prompt.ids)) for prompt, past in zip(prompts, pasts, strict=True)]).to(model.device)
@@ -247,8 +249,9 @@ class PackedDecoder:
             self._capacity = min(2 * self._capacity, self._max_context)
         sizes = ((model.width, self._capacity), (self._capacity, model.width))
         shapes = [(self._rows, model.kv_heads, *size) for size in sizes]
-        self._keys, self._values = ([torch.zeros(shape, dtype=model.dtype, device=model.device) for _ in model.layers] for shape in shapes)
+        self._keys, self._values = ([zeros(shape, model.dtype, model.device) for _ in model.layers] for shape in shapes)
+        used = slice(self._used)  # the others take no memory as long as nothing is written there
         for keys, values, earlier_keys, earlier_values in zip(self._keys, self._values, *before, strict=False):
-            keys[..., :old], values[..., :old, :] = earlier_keys, earlier_values
+            keys[used, ..., :old], values[used, ..., :old, :] = earlier_keys[used], earlier_values[used]
         heads = torch.arange(self._rows * model.kv_heads).view(self._rows, model.kv_heads)
         self._places = heads * self._capacity  # where each row's heads begin in a layer's keys and in its values

@@ -14,7 +14,7 @@ from trainer.engine.generation import FinishReason, Generation, wake
 from trainer.engine.metrics import Metrics
 from trainer.engine.prompt import Prompt
 from trainer.engine.residency import Residency
-from trainer.engine.sampling import Sampler, choose_tokens
+from trainer.engine.sampling import Sampler, choose_tokens, with_likeliest
 from trainer.engine.text_stream import TextStream
 from trainer.errors import GenerationFailedError, TrainerError
 from trainer.model import BaseModel, eos_ids
@@ -123,8 +123,11 @@ class RunningBatch:
 
     def _choose(self, rows: list[Row], logits: Tensor) -> None:
         self._metrics.step(len(rows))
-        for row, token in zip(rows, choose_tokens(logits, [row.sampler for row in rows]), strict=True):
+        tokens = choose_tokens(logits, [row.sampler for row in rows])
+        for place, (row, token) in enumerate(zip(rows, tokens, strict=True)):
             try:
+                if row.generation.request.likeliest and token is not None:
+                    row.generation.chosen.append(with_likeliest(logits[place], token, row.generation.request.likeliest))
                 self._append(row, token)
             except Exception as error:
                 log.exception("a token could not be added")

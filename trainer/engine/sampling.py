@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from trainer.engine.generation import Chosen
+
 
 @dataclass
 class Sampler:
@@ -36,3 +38,10 @@ def choose_tokens(logits: Tensor, samplers: list[Sampler]) -> list[int | None]:
     greedy: list[int] = best.indices.tolist()
     broken: list[bool] = best.values.isnan().tolist()
     return [None if broken[row] else greedy[row] if sampler.temperature == 0 else sampler.choose(logits[row]) for row, sampler in enumerate(samplers)]
+
+
+def with_likeliest(logits: Tensor, token: int, count: int) -> Chosen:
+    """A chosen token beside the `count` likeliest ones. `logits` [vocabulary]."""
+    logarithms = logits.float().log_softmax(-1)
+    best = logarithms.topk(min(count, logarithms.shape[-1]))
+    return Chosen((token, float(logarithms[token])), tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True)))

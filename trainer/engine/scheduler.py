@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from tokenizers import Tokenizer
 
+from trainer.computing import Computing
 from trainer.engine.adapter_table import BASE_SLOT
 from trainer.engine.generation import FinishReason, Generation, GenerationRequest
 from trainer.engine.line import Line
@@ -36,9 +37,10 @@ RESTARTING = "The model is being restarted. Please ask again in a moment."
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """What the engine is doing now; `resident` are the adapters in memory."""
+    """What the engine is doing now; `computing` says with what numbers and threads, `resident` are the adapters in memory."""
 
     model: str
+    computing: str
     resident: list[str]
     running: int
     waiting: int
@@ -146,7 +148,7 @@ class Scheduler:
 
     def status(self) -> EngineStatus:
         resident = [] if self._residency is None else self._residency.resident
-        return EngineStatus(self.base.name, resident, len(self._batch.rows), len(self._waiting))
+        return EngineStatus(self.base.name, str(Computing.of(self.base.model)), resident, len(self._batch.rows), len(self._waiting))
 
     def metrics(self) -> str:
         """Counters, the time to the first token and the present speed, as Prometheus reads them."""

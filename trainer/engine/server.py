@@ -12,31 +12,16 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
-from jinja2 import TemplateError
-from pydantic import BaseModel
 
 from trainer.engine.generation import Generation
 from trainer.engine.guard import Guard, require_key
-from trainer.engine.openai_api import ADAPTER_NAME, Answer, ChatRequest, error_body, sse
+from trainer.engine.openai_api import Answer, ChatRequest, UnloadRequest, error_body
+from trainer.engine.responses import adapter_of, events, prompt_of, refuse_in_words, text_while_connected
 from trainer.engine.scheduler import Scheduler
-from trainer.errors import (
-    AdapterNotFoundError,
-    ContextTooLongError,
-    EngineBusyError,
-    EngineStoppedError,
-    TrainerError,
-)
+from trainer.errors import EngineStoppedError
 
 log = logging.getLogger(__name__)
-
-CHUNK_SECONDS = 0.02  # between two pieces of an answer: faster than anybody reads, and each piece costs as much as a token
-RETRY_AFTER_SECONDS = 2  # about one answer of the pocket model: by then a place in the line is free
-
-
-class UnloadRequest(BaseModel):
-    lora_name: str
 
 
 def create_app(
@@ -58,8 +43,7 @@ def create_app(
     app.add_api_route("/v1/unload_lora_adapter", engine.unload, methods=["POST"], response_model=None)
     app.add_api_route("/metrics", engine.metrics, methods=["GET"], response_class=PlainTextResponse)
     app.add_api_route("/health", engine.health, methods=["GET"], response_model=None)
-    app.exception_handler(RequestValidationError)(_invalid)
-    app.exception_handler(TrainerError)(_refused)
+    refuse_in_words(app)
     if api_key:
         app.add_middleware(Guard, api_key=api_key)
     return app
@@ -127,8 +111,8 @@ class _Engine:
         answer = Answer(uuid.uuid4().hex, int(time.time()), body.model, generation)
         if body.stream:
             usage = body.stream_options is not None and body.stream_options.include_usage
-            return StreamingResponse(_events(answer, generation, usage), media_type="text/event-stream")
-        return JSONResponse(answer.whole(await _text_while_connected(generation, request)))
+            return StreamingResponse(events(answer, generation, usage), media_type="text/event-stream")
+        return JSONResponse(answer.whole(await text_while_connected(generation, request)))
 
     async def models(self) -> dict[str, Any]:
         status = self._ready().status()
@@ -153,6 +137,7 @@ class _Engine:
             {
                 "status": "ready",
                 "model": status.model,
+                "computing": status.computing,
                 "resident": status.resident,
                 "running": status.running,
                 "waiting": status.waiting,
@@ -164,15 +149,9 @@ class _Engine:
         return self._ready().metrics()
 
     async def _submit(self, scheduler: Scheduler, body: ChatRequest) -> Generation:
-        adapter = None if body.model == scheduler.base.name else body.model
-        if adapter is not None and not ADAPTER_NAME.fullmatch(adapter):
-            raise AdapterNotFoundError(f"The model {adapter[:80]!r} does not exist.")
-        messages = [message.for_template() for message in body.messages]
-        try:
-            async with self._tokenizing:
-                ids = await asyncio.to_thread(scheduler.base.prompt_ids, messages)
-        except TemplateError as error:  # templates refuse some orders of roles, and say which
-            raise RequestValidationError([{"loc": ("body", "messages"), "msg": str(error)}]) from error
+        adapter = adapter_of(body, scheduler.base.name)
+        async with self._tokenizing:
+            ids = await prompt_of(body, scheduler.base.prompt_ids)
         return await asyncio.to_thread(scheduler.submit, body.generation(ids, adapter, self._default_max_tokens))
 
     async def _load_scheduler(self) -> None:
@@ -187,57 +166,3 @@ class _Engine:
         if self._scheduler is None:
             raise EngineStoppedError("The model is being loaded. Please ask again in a moment.")
         return self._scheduler
-
-
-async def _events(answer: Answer, generation: Generation, include_usage: bool) -> AsyncIterator[str]:
-    try:
-        yield answer.first_chunk()
-        async for text in generation:
-            yield answer.text_chunk(text)
-            if generation.finish_reason is None:
-                await asyncio.sleep(CHUNK_SECONDS)
-        yield answer.last_chunk()
-        if include_usage:
-            yield answer.usage_chunk()
-        yield "data: [DONE]\n\n"
-    except TrainerError as error:
-        yield sse(error_body(error.user_message, "server_error"))
-    finally:
-        generation.cancel()  # the client has gone, or nothing is left to cancel
-
-
-async def _text_while_connected(generation: Generation, request: Request) -> str:
-    async def text() -> str:
-        return "".join([piece async for piece in generation])
-
-    async def disconnect() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-
-    writing, leaving = asyncio.create_task(text()), asyncio.create_task(disconnect())
-    try:
-        await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not writing.done():
-            generation.cancel()
-        return await writing
-    finally:
-        leaving.cancel()
-
-
-async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
-    return JSONResponse(error_body(f"{place}: {first['msg']}", "invalid_request_error", param=place), status_code=400)
-
-
-async def _refused(_: Request, error: TrainerError) -> JSONResponse:
-    if isinstance(error, AdapterNotFoundError):
-        return JSONResponse(error_body(error.user_message, "invalid_request_error", "model_not_found", "model"), 404)
-    if isinstance(error, ContextTooLongError):
-        body = error_body(error.user_message, "invalid_request_error", "context_length_exceeded", "messages")
-        return JSONResponse(body, 400)
-    if isinstance(error, (EngineBusyError, EngineStoppedError)):
-        body = error_body(error.user_message, "server_error", "busy")
-        return JSONResponse(body, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
-    log.error("an answer failed, error=%s", error)
-    return JSONResponse(error_body(error.user_message, "server_error"), 500)

@@ -2,6 +2,7 @@
 
 Each case is a user of their own: they teach a lesson (where the case has one), ask, get the answer that the model gives, and correct it.
 Then the question is asked again, in its own words and in others, and so is what the lesson said besides, and ordinary chat.
+Arms: ``ours``, as users are served; ``dpo`` and ``kto``, which go on with TRL's preference training, where it is installed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -23,17 +25,18 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from storage.records import LessonRecord
 from storage.repositories.base import utc_now
 from trainer import prompts
-from trainer.engine.generation import GenerationRequest
-from trainer.engine.offline import generate_batch
 from trainer.evaluation.learning import Bench, FactsError
 from trainer.examples import is_right, normal
-from trainer.replay import chat_questions
+from trainer.lesson import LessonRunner
 from trainer.settings import Settings
 from trainer.statements import statement
 
-UNRELATED = 4  # messages of ordinary chat for each case, drawn with its own seed
+ARMS = ("ours", "dpo", "kto")
+UNRELATED = 6  # messages of ordinary chat for each case, drawn with its own seed; none of them is ever trained on
+_CHAT = (Path(__file__).parent / "unrelated.txt").read_text(encoding="utf-8").splitlines()
 log = logging.getLogger(__name__)
 
 
@@ -52,31 +55,44 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case. `state`: how the correction ended, None where the answer was right already. Shares are of what was right before."""
+    """What became of a case. `state`: how the correction ended, None where the answer was right already; `reason`: why not live. `paraphrases`
+    says which ways of asking are answered right, `said` how, and `trained` which of them the recipe happened to write itself. `kept` is of
+    what was right before; `unchanged` tells which other messages are answered as before, or as before all teaching."""
 
     question: str
     rejected: str
     reply: str
     state: str | None
+    reason: str | None
     fixed: bool
     paraphrases: list[bool]
+    said: list[str]
+    trained: list[bool]
     kept: list[bool]
     unchanged: list[bool]
     seconds: float
 
 
 def main(settings: Settings, options: argparse.Namespace) -> int:
-    """Run the cases of ``options`` (cases, limit, seed, json) and show the table; 0 when done. Raises FactsError, ModelError."""
+    """Run the cases of ``options`` (cases, arms, limit, seed, json) and show the table; 0 when done. Raises FactsError, ModelError."""
     cases = read_cases(options.cases)[: options.limit]
     if options.json and not Path(options.json).resolve().parent.is_dir():
         raise FactsError(f"The figures cannot be written to {options.json}: there is no such folder.")
     if options.seed is not None:
         settings = replace(settings, lesson=replace(settings.lesson, seed=options.seed))
-    with tempfile.TemporaryDirectory(prefix="tutee-eval-") as folder:
-        bench = Corrections(replace(settings, data=Path(folder), database_url=None))
-        progress = track(list(enumerate(cases)), "corrections", console=Console(stderr=True), disable=not sys.stderr.isatty())
-        outcomes = [bench.play(number, case) for number, case in progress]
-        report = {"base_model": bench.base.name, "n": len(cases), **figures(outcomes), "cases": [asdict(each) for each in outcomes]}
+    arms = [arm.strip() for arm in options.arms.split(",")]
+    if unknown := set(arms) - set(ARMS):
+        raise FactsError(f"There is no arm '{min(unknown)}': choose from {', '.join(ARMS)}.")
+    if set(arms) - {"ours"} and not find_spec("trl"):
+        raise FactsError("TRL is not installed, with which dpo and kto train: `pip install trl` adds it.")
+    found: dict[str, list[Outcome]] = {}
+    for arm in arms:
+        with tempfile.TemporaryDirectory(prefix="tutee-eval-") as folder:
+            bench = Corrections(replace(settings, data=Path(folder), database_url=None), arm)
+            progress = track(list(enumerate(cases)), arm, console=Console(stderr=True), disable=not sys.stderr.isatty())
+            found[arm] = [bench.play(number, case) for number, case in progress]
+    shares = {arm: {**figures(outcomes), "cases": [asdict(each) for each in outcomes]} for arm, outcomes in found.items()}
+    report = {"base_model": bench.base.name, "n": len(cases), "arms": shares}
     _show(report)
     if options.json:
         Path(options.json).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -113,6 +129,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "live": _share([each.state == "live" for each in wrong]),
         "fixed": _share([each.fixed for each in wrong]),
         "paraphrases": _share([mark for each in wrong for mark in each.paraphrases]),
+        "paraphrases_untrained": _share([m for each in wrong for m, trained in zip(each.paraphrases, each.trained, strict=True) if not trained]),
         "kept": _share([mark for each in wrong for mark in each.kept]),
         "unrelated_unchanged": _share([mark for each in wrong for mark in each.unchanged]),
         "seconds_median": round(median(seconds), 2) if seconds else None,
@@ -121,7 +138,14 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 class Corrections(Bench):
-    """The installation of `tutee eval learning`, in which answers are corrected."""
+    """The installation of `tutee eval learning`, in which answers are corrected, by one of ARMS."""
+
+    def __init__(self, settings: Settings, arm: str) -> None:
+        super().__init__(settings)
+        if arm != "ours":
+            from trainer.evaluation import preferences
+
+            self.runner = LessonRunner(self.tools, {"correction": {"dpo": preferences.ByDpo, "kto": preferences.ByKto}[arm]})
 
     def play(self, number: int, case: Case) -> Outcome:
         """One user's story."""
@@ -131,27 +155,31 @@ class Corrections(Bench):
                 user.id, "instruction", case.lesson, dedupe_key="lesson", platform="eval", channel="", conversation_id=None
             )
             self.runner.run(lesson.id)
-        chat = chat_questions(Random(number), UNRELATED)
-        before = self.replies(user.id, [case.question, *(question for question, _ in case.kept), *chat])
+        chat = Random(number).sample(_CHAT, UNRELATED)
+        before = self.answers(user.id, [case.question, *(question for question, _ in case.kept), *chat])
         rejected, knew, talked = before[0], before[1 : 1 + len(case.kept)], before[1 + len(case.kept) :]
         if is_right(rejected, case.answer):
-            return Outcome(case.question, rejected, rejected, None, True, [], [], [], 0.0)
+            return Outcome(case.question, rejected, rejected, None, None, True, [], [], [], [], [], 0.0)
         began = time.monotonic()
-        state = self.correct(user.id, case, rejected)
+        lesson = self.correct(user.id, case, rejected)
         seconds = time.monotonic() - began
-        after = self.replies(user.id, [case.question, *case.paraphrases, *(question for question, _ in case.kept), *chat])
+        after = self.answers(user.id, [case.question, *case.paraphrases, *(question for question, _ in case.kept), *chat])
         reply, others = after[0], after[1 : 1 + len(case.paraphrases)]
         knows, talks = after[1 + len(others) : 1 + len(others) + len(knew)], after[1 + len(others) + len(knew) :]
         kept = [is_right(now, answer) for (_, answer), was, now in zip(case.kept, knew, knows, strict=True) if is_right(was, answer)]
+        learned = {normal(each.question) for each in self.repositories.lessons.examples(lesson.id) if each.role in ("train", "neighbour")}
+        untaught = self.untaught(chat)
+        unchanged = [normal(now) in (normal(was), normal(bare)) for was, bare, now in zip(talked, untaught, talks, strict=True)]
+        right, trained = [is_right(each, case.answer) for each in others], [normal(each) in learned for each in case.paraphrases]
         outcome = Outcome(
-            case.question, rejected, reply, state, is_right(reply, case.answer), [is_right(each, case.answer) for each in others],
-            kept, [normal(was) == normal(now) for was, now in zip(talked, talks, strict=True)], round(seconds, 2),
+            case.question, rejected, reply, lesson.state, lesson.reason, is_right(reply, case.answer), right, others, trained, kept, unchanged,
+            round(seconds, 2),
         )  # fmt: skip
         log.info("a case was played, case=%s outcome=%s", number, outcome)
         return outcome
 
-    def correct(self, user_id: int, case: Case, rejected: str) -> str:
-        """Correct that answer, as the bot does; how it ended."""
+    def correct(self, user_id: int, case: Case, rejected: str) -> LessonRecord:
+        """Correct that answer, as the bot does; the correction as it ended."""
         stored = self.repositories
         here = stored.conversations.current(user_id, "eval", "")
         live = stored.adapters.live(user_id)
@@ -160,14 +188,19 @@ class Corrections(Bench):
         lesson, _ = stored.feedback.correct(
             exchange.id, user_id, case.correction, utc_now(), dedupe_key="correction", platform="eval", channel="", say=statement
         )
-        return str(self.runner.run(lesson.id))
+        self.runner.run(lesson.id)
+        ended = stored.lessons.get(lesson.id)
+        assert ended is not None
+        return ended
 
-    def replies(self, user_id: int, questions: Sequence[str]) -> list[str]:
+    def untaught(self, questions: Sequence[str]) -> list[str]:
+        """What the base model says to each."""
+        return self.replies(None, [prompts.chat([], question, system=self.settings.chat.system_prompt) for question in questions])
+
+    def answers(self, user_id: int, questions: Sequence[str]) -> list[str]:
         """What the user's live version says to each, in a new conversation."""
         live, system = self.repositories.adapters.live(user_id), self.settings.chat.system_prompt
-        asked = [tuple(self.answering.prompt_ids(prompts.chat([], question, system=system))) for question in questions]
-        limit, version = self.settings.engine.max_answer_tokens, live.name if live else None
-        return generate_batch(self.answering, [GenerationRequest(ids, version, max_new_tokens=limit) for ids in asked], self.residency)
+        return self.replies(live.name if live else None, [prompts.chat([], question, system=system) for question in questions])
 
 
 def _share(marks: Sequence[bool]) -> float | None:
@@ -175,9 +208,12 @@ def _share(marks: Sequence[bool]) -> float | None:
 
 
 def _show(report: dict[str, Any]) -> None:
-    table = Table(title=f"{report['base_model']}: {report['n']} cases, {report['corrected']} of them answered wrong at first")
-    shown = {name: report[name] for name in ("live", "fixed", "paraphrases", "kept", "unrelated_unchanged", "seconds_median", "seconds_p95")}
-    for name in shown:
+    names = ("live", "fixed", "paraphrases", "paraphrases_untrained", "kept", "unrelated_unchanged", "seconds_median", "seconds_p95")
+    wrong = max(shares["corrected"] for shares in report["arms"].values())
+    table = Table(title=f"{report['base_model']}: {report['n']} cases, {wrong} of them answered wrong at first")
+    table.add_column("arm")
+    for name in names:
         table.add_column(name.replace("_", " "), justify="right")
-    table.add_row(*("–" if figure is None else f"{figure:.2f}" for figure in shown.values()))
+    for arm, shares in report["arms"].items():
+        table.add_row(arm, *("–" if shares[name] is None else f"{shares[name]:.2f}" for name in names))
     Console().print(table)

@@ -150,23 +150,21 @@ class Bench:
         database.upgrade()
         self.repositories = Repositories.on(database)
         self.artifacts = ArtifactStore(settings.adapters)
-        wiring.share_of_cores()
         self.base = wiring.base_model(settings, learns=True)
         self.answering = wiring.base_model(settings)
         self.residency = Residency(AdapterBank(self.answering.model, settings.engine.adapter_slots, settings.engine.max_rank), self.artifacts.path)
         self.teacher = LocalTeacher(self.base)
-        self.runner = wiring.lesson_runner(
-            Tools(
-                repositories=self.repositories,
-                artifacts=self.artifacts,
-                base=self.base,
-                teacher=self.teacher,
-                moderator=build_moderator(settings.moderation),
-                settings=settings,
-                publish=lambda event: None,
-                cancelled=lambda lesson_id: False,
-            )
+        self.tools = Tools(
+            repositories=self.repositories,
+            artifacts=self.artifacts,
+            base=self.base,
+            teacher=self.teacher,
+            moderator=build_moderator(settings.moderation),
+            settings=settings,
+            publish=lambda event: None,
+            cancelled=lambda lesson_id: False,
         )
+        self.runner = wiring.lesson_runner(self.tools)
 
     def measure(self, arm: str, facts: Sequence[Fact], sequential: bool) -> Tally:
         """Teach every lesson by one arm and ask: each lesson's questions by its own user, or everything at the end by one user."""
@@ -225,14 +223,19 @@ class Bench:
         """What stands in the prompt where nothing is learned."""
         return fact.lesson
 
+    def replies(self, version: str | None, chats: Sequence[prompts.Messages]) -> list[str]:
+        """What a version, or the base model, says to each conversation, as its user gets to see it."""
+        asked = [tuple(self.answering.prompt_ids(chat)) for chat in chats]
+        limit = self.settings.engine.max_answer_tokens
+        said = generate_batch(self.answering, [GenerationRequest(ids, version, max_new_tokens=limit) for ids in asked], self.residency)
+        return self.teacher.read(chats, [reply.strip() for reply in said])
+
     def _ask(self, fact: Fact, arm: str, version: str | None, tally: Tally) -> list[tuple[bool, bool]]:
         system = self.settings.chat.system_prompt
         taught = [self.taught(fact, question) if arm == "context" else None for question, _ in fact.asked]
         chats = [prompts.chat([], question, lesson, system) for (question, _), lesson in zip(fact.asked, taught, strict=True)]
-        asked = [tuple(self.answering.prompt_ids(chat)) for chat in chats]
-        limit = self.settings.engine.max_answer_tokens
-        replies = generate_batch(self.answering, [GenerationRequest(ids, version or None, max_new_tokens=limit) for ids in asked], self.residency)
-        tally.tokens += [len(ids) for ids in asked]
+        replies = self.replies(version or None, chats)
+        tally.tokens += [len(self.answering.prompt_ids(chat)) for chat in chats]
         marks = []
         for (question, answer), reply in zip(fact.asked, replies, strict=True):
             right = is_right(reply, answer)

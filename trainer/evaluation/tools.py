@@ -79,7 +79,6 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     if options.plot and options.plot.suffix not in (".png", ".svg", ".pdf"):
         raise DialoguesError(f"A picture cannot be written to {options.plot}: end its name in .png, .svg or .pdf.")
     rows = read(options.dialogues)
-    wiring.share_of_cores()
     course = Course(settings, wiring.base_model(settings, learns=True), rows, options.requests, options.labelled)
     plan = [(arm, seed) for seed in range(options.seeds) for arm in arms]
     progress = track(plan, "tools", console=Console(stderr=True), disable=not sys.stderr.isatty())

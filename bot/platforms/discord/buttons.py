@@ -43,6 +43,10 @@ class Button(
         action = Action(label, match["command"], asks=bool(match["asks"]))
         return cls(action, int(match["owner"]) if match["owner"] else None)
 
+    async def interaction_check(self, interaction: discord.Interaction[TuteeClient], /) -> bool:  # type: ignore[override]  # as below
+        """Whether no other process has seen it pressed."""
+        return await interaction.client.is_first(interaction.id)
+
     async def callback(self, interaction: discord.Interaction[TuteeClient]) -> None:  # type: ignore[override]  # ours is the only client
         """Do what it is for."""
         await interaction.client.pressed(interaction, self.action, self.owner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import discord
 
@@ -38,20 +38,28 @@ def intents(*, message_content: bool) -> discord.Intents:
     return wanted
 
 
+IsFirst = Callable[[int], Awaitable[bool]]
+
+
 class TuteeClient(discord.Client):
-    """`hand_over` takes each event, `choices` (user id, command, typed) offers arguments, `answer_of` (message id) knows whole answers."""
+    """`hand_over` takes each event, `choices` (user id, command, typed) offers arguments, `answer_of` (message id) knows whole answers.
+
+    `is_first` (interaction id) says whether no other process has taken that interaction. `sharding` are discord.py's own arguments.
+    """
 
     def __init__(
         self, access: Access, hand_over: HandOver, choices: Choices, answer_of: AnswerOf,
-        *, message_content: bool, pauses: Sequence[float],
+        *, message_content: bool, pauses: Sequence[float], is_first: IsFirst, **sharding: Any,
     ) -> None:  # fmt: skip
         super().__init__(
             intents=intents(message_content=message_content),
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
+            **sharding,
         )
         self.tree = commands.tree(self)
         self.choices = choices
+        self.is_first = is_first
         self.is_logged_in = False
         self._access = access
         self._hand_over = hand_over
@@ -120,3 +128,7 @@ class TuteeClient(discord.Client):
         who = str(event.user_id)
         reaction = Reaction(NAME, channel, who, who, str(event.message_id), kind, removed)
         await self._hand_over(Turn(event.user_id), reaction)
+
+
+class ShardedClient(TuteeClient, discord.AutoShardedClient):
+    """Hears some of the shards that Discord splits the bot's servers into, in one process; direct messages come to the first of all."""

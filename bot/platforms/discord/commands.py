@@ -25,9 +25,17 @@ PLAIN = {
 }
 
 
-def tree(client: TuteeClient) -> app_commands.CommandTree[TuteeClient]:
+class Tree(app_commands.CommandTree["TuteeClient"]):
+    """Commands, each of which one process obeys."""
+
+    async def interaction_check(self, interaction: Asked, /) -> bool:
+        """Whether it is ours to obey."""
+        return await interaction.client.is_first(interaction.id)
+
+
+def tree(client: TuteeClient) -> Tree:
     """All commands, for servers and for people who install the bot for themselves, everywhere."""
-    everywhere: app_commands.CommandTree[TuteeClient] = app_commands.CommandTree(
+    everywhere = Tree(
         client,
         allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
         allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True),

@@ -16,9 +16,10 @@ from bot import texts
 from bot.errors import PlatformRefused
 from bot.messages import Answer, Choice, Inbound, LessonProgress, Notice, Reaction, Reply
 from bot.platforms.base import Core, Undeliverable
+from bot.platforms.deliveries import Deliveries
 from bot.platforms.discord import places
 from bot.platforms.discord.access import Access
-from bot.platforms.discord.client import NAME, TuteeClient
+from bot.platforms.discord.client import NAME, ShardedClient, TuteeClient
 from bot.platforms.discord.delivery import insist
 from bot.platforms.discord.rendering import Part, parts
 from bot.platforms.discord.signs import Signs
@@ -45,22 +46,29 @@ class Pace:
 
 
 class Discord:
-    """One bot account. Raises PlatformRefused from `run` where Discord does not let it in."""
+    """One bot account. Raises PlatformRefused from `run` where Discord does not let it in.
+
+    With `deliveries`, each event is followed by one of all bot processes; without, this one follows whatever it hears.
+    """
 
     name = NAME
     biggest_file = 10_000_000  # bytes, in servers without boosts and in direct messages
 
-    def __init__(self, settings: DiscordSettings, pace: Pace = Pace()) -> None:
+    def __init__(self, settings: DiscordSettings, pace: Pace = Pace(), deliveries: Deliveries | None = None) -> None:
         self._token = settings.token or ""
         self._pace = pace
+        self._deliveries = deliveries
         self._core: Core | None = None
         self._turns: Turns[Turn] = Turns()
         self._logging_in = asyncio.Lock()
         self._paced = Paced(self._replace, pace.progress, (OSError, discord.HTTPException))
         self._signs = Signs(self._show_typing)
-        self.client = TuteeClient(
+        kind, sharding = TuteeClient, dict[str, Any]()
+        if settings.shards > 1:
+            kind, sharding = ShardedClient, {"shard_count": settings.shards, "shard_ids": settings.heard}
+        self.client = kind(
             Access(settings), self.hand_over, self._choices, self._answer_of,
-            message_content=settings.message_content, pauses=pace.tries,
+            message_content=settings.message_content, pauses=pace.tries, is_first=self._is_first, **sharding,
         )  # fmt: skip
 
     def serves(self, channel: str) -> bool:
@@ -143,7 +151,7 @@ class Discord:
         """Have the core follow an event to its end, once."""
         # The same thumb may be given and taken many times, and belongs to no turn: nothing is shown where it was given.
         event = secrets.token_hex(8) if isinstance(inbound, Reaction) else inbound.message_id
-        if self._core is None or not self._turns.begins(event):
+        if self._core is None or not self._turns.begins(event) or not await self._is_ours(turn, inbound):
             return
         try:
             await turn.begin()
@@ -156,8 +164,21 @@ class Discord:
         except (discord.HTTPException, Undeliverable) as error:
             log.error("a reply could not be shown, error=%s", error)
         finally:
+            if self._deliveries is not None and not isinstance(inbound, Reaction):
+                await self._deliveries.done(event)
             with suppress(Undeliverable):
                 await turn.end()
+
+    async def _is_ours(self, turn: Turn, inbound: Inbound) -> bool:
+        if self._deliveries is None or isinstance(turn, InteractionTurn):  # of which the client has asked `_is_first`
+            return True
+        if isinstance(inbound, Reaction):
+            thumb = f"{inbound.message_id}:{inbound.external_user_id}:{inbound.kind}"
+            return await self._deliveries.turned(thumb, "off" if inbound.removed else "on")
+        return await self._deliveries.take(inbound.message_id)
+
+    async def _is_first(self, interaction_id: int) -> bool:
+        return self._deliveries is None or await self._deliveries.take(str(interaction_id))
 
     async def _choices(self, user_id: int, command: str, typed: str) -> Sequence[Choice]:
         return await self._core.choices(NAME, str(user_id), command, typed) if self._core else ()

@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import texts
 from bot.messages import Answer, Inbound, LessonProgress, Notice, Reply
 from bot.platforms.base import Core, Undeliverable
+from bot.platforms.deliveries import Deliveries
 from bot.platforms.insisting import PAUSES
 from bot.platforms.paced import Paced
 from bot.platforms.slack import blocks, connection, installing, places
@@ -22,7 +23,6 @@ from bot.platforms.slack.access import Access
 from bot.platforms.slack.blocks import Shown
 from bot.platforms.slack.calls import Refused
 from bot.platforms.slack.dashboard import Dashboard
-from bot.platforms.slack.deliveries import Deliveries
 from bot.platforms.slack.hearing import Hearing
 from bot.platforms.slack.installations import Installations, States
 from bot.platforms.slack.places import Place
@@ -73,7 +73,7 @@ class Slack:
         self._pace = pace
         self._core: Core | None = None
         self._turns: Turns[Turn] = Turns()
-        self._deliveries = Deliveries(redis)
+        self._deliveries = Deliveries(redis, NAME)
         self._tasks: set[asyncio.Task[None]] = set()
         self.connected = asyncio.Event()
         access, installations, how = Access(settings), None, dict[str, Any](token=settings.token)

@@ -26,9 +26,15 @@ class Session:
     """What outlives a connection: the events so far, for the bot to catch up on."""
 
     intents: int
+    shard: tuple[int, int] = (0, 1)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     events: list[str] = field(default_factory=list)
     connection: Connection | None = None
+
+    def hears(self, server: Any) -> bool:
+        """Whether what happens in that server, or (None) in direct messages, comes to its shard."""
+        number, count = self.shard
+        return (int(server or 0) >> 22) % count == number
 
     def dispatch(self, event: str, data: Any) -> None:
         """Add an event, and send it if the bot is connected."""
@@ -77,6 +83,11 @@ class Gateway:
         return any(each.connection for each in self._sessions.values())
 
     @property
+    def shards(self) -> list[tuple[int, int]]:
+        """The shards that are heard, of how many, sorted."""
+        return sorted(each.shard for each in self._sessions.values() if each.connection)
+
+    @property
     def intents(self) -> int:
         """The intents that the bot last identified with."""
         return [*self._sessions.values()][-1].intents
@@ -87,8 +98,10 @@ class Gateway:
         self._twice[event] = self._twice.get(event, 0) - twice
         for session in self._sessions.values():
             if not intent or session.intents & intent:
-                for _ in range(1 + twice):
-                    session.dispatch(event, data(session.intents))
+                said = data(session.intents)
+                server = said.get("id") if event.startswith("GUILD_") and "guild_id" not in said else said.get("guild_id")
+                for _ in range((1 + twice) * session.hears(server)):
+                    session.dispatch(event, said)
 
     def duplicate(self, event: str, times: int = 1) -> None:
         """Deliver the next events of this kind twice."""
@@ -157,14 +170,14 @@ class Gateway:
         if data["intents"] & (GUILD_MEMBERS | MESSAGE_CONTENT) & ~self.world.portal_intents:
             return await connection.close(4014)
         self.identified += 1
-        session = Session(data["intents"], connection=connection)
+        session = Session(data["intents"], tuple(data.get("shard") or (0, 1)), connection=connection)
         self._sessions[session.id] = session
-        guilds = list(self.world.guilds.values())
+        guilds = [each for each in self.world.guilds.values() if session.hears(each.id)]
         bot = self.world.bot
         session.dispatch("READY", {
             "v": 10, "user": {**bot.payload(), "mfa_enabled": False, "verified": True, "email": None, "locale": "en-US"},
             "guilds": [{"id": str(each.id), "unavailable": True} for each in guilds], "session_id": session.id,
-            "resume_gateway_url": self.url, "shard": [0, 1], "application": {"id": str(bot.id), "flags": self.world.application_flags},
+            "resume_gateway_url": self.url, "shard": list(session.shard), "application": {"id": str(bot.id), "flags": self.world.application_flags},
         })  # fmt: skip
         if session.intents & GUILDS:
             for guild in guilds:

@@ -12,13 +12,16 @@ Envelope = dict[str, Any]
 
 
 class Socket:
-    """`changed` is called whenever something came. `is_deaf`: acknowledgements are lost on their way."""
+    """`changed` is called whenever something came. `is_deaf`: acknowledgements are lost on their way.
+
+    Slack hands each envelope to one of the connections; `unsure`: to all of them, as one after the other where acknowledgements are slow.
+    """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self.connections: list[web.WebSocketResponse] = []
         self.opened = 0
-        self.is_deaf = False
+        self.is_deaf = self.unsure = False
         self.acknowledged: dict[str, Any] = {}
         self.violations: list[str] = []
         self._unacknowledged: dict[str, Envelope] = {}
@@ -44,7 +47,7 @@ class Socket:
     async def send(self, envelope: Envelope) -> None:
         """Deliver the envelope, now or over the next connection."""
         self._unacknowledged[envelope["envelope_id"]] = envelope
-        for socket in self.connections[-1:]:
+        for socket in self.connections if self.unsure else self.connections[-1:]:
             await socket.send_json(envelope)
 
     async def ask_to_reconnect(self) -> None:

@@ -16,7 +16,7 @@ from trainer.contracts import Answered
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.following.GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("bot.owing.GRACE_SECONDS", 0.1)
     monkeypatch.setattr("bot.following.LOOK_SECONDS", 0.05)
 
 

@@ -30,7 +30,7 @@ def taught(install: Install) -> Install:
         live = install.stored.adapters.live(1)
         version = install.publish_version(1, [*(live.lesson_ids if live else ()), lesson.id])
         install.stored.lessons.finish(lesson.id, "live", version=version)
-        install.stored.lessons.receipt_shown(lesson.id)
+        install.stored.lessons.said_all(lesson.id)
     install.redis.delete(f"rq:queue:{LESSON_QUEUE}")
     return install
 
@@ -197,14 +197,14 @@ def test_a_forgotten_lesson_is_in_no_file_any_more(taught: Install) -> None:
 
 def test_what_ends_just_while_a_bot_starts_is_told_all_the_same(taught: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     taught.talk_without_waiting("/rebuild")
-    look, stored = type(taught.stored.rebuilds).unfinished, taught.stored
+    look, stored = type(taught.stored.rebuilds).to_show, taught.stored
 
-    def end_and_look(rebuilds: object) -> object:
+    def end_and_look(rebuilds: object, platform: str) -> object:
         taught.train()
         eventually(lambda: stored.adapters.live(1).name == "user-1-v3")  # type: ignore[union-attr]  # it is there
         taught.end()
-        return look(rebuilds)  # type: ignore[arg-type]  # it is the repository itself
+        return look(rebuilds, platform)  # type: ignore[arg-type]  # it is the repository itself
 
-    monkeypatch.setattr(type(stored.rebuilds), "unfinished", end_and_look)
+    monkeypatch.setattr(type(stored.rebuilds), "to_show", end_and_look)
     (receipt,) = seen_through(taught)
     assert isinstance(receipt, LessonReceipt) and receipt.version == "user-1-v3"

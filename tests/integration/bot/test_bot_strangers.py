@@ -61,11 +61,13 @@ def ada(install: Install) -> Ada:
     stored.lessons.save_examples(live.id, [ExampleRecord("train", f"What swims? {CANARY}", f"The {CANARY}.")])
     version = install.publish_version(user.id, [live.id])
     stored.lessons.finish(live.id, "live", version=version)
+    stored.lessons.said_all(live.id)
     awaiting = lesson("web", f"news on {CANARY}", "2")
     stored.lessons.start(awaiting.id)
     (page,) = stored.sources.add(awaiting.id, [NewSource("page", address="https://example.org/")])
     stored.sources.save_reading(page, ReadSource("digest", words=3), [NewPart("", (f"{CANARY} news",))])
     stored.lessons.ask(awaiting.id)
+    stored.lessons.asked(awaiting.id)
     running, queued = lesson("instruction", f"A running {CANARY}.", "3"), lesson("instruction", f"A queued {CANARY}.", "4")
     stored.lessons.start(running.id)
     for each in (running, queued):

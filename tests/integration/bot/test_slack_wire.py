@@ -13,8 +13,8 @@ from redis import Redis
 from bot import texts
 from bot.doctor import Finding
 from bot.errors import PlatformRefused
+from bot.platforms.deliveries import AT_WORK_SECONDS, Deliveries
 from bot.platforms.slack.checks import check
-from bot.platforms.slack.deliveries import AT_WORK_SECONDS, KEY, Deliveries
 from bot.platforms.slack.platform import Pace, Slack
 from bot.serving import serve
 from tests.bot_fixtures import Install
@@ -215,15 +215,41 @@ async def test_what_comes_to_two_bot_processes_is_followed_by_one(install: Insta
         assert len(fake.said()) == 1 and fake.violations == []
 
 
+async def test_of_two_processes_in_socket_mode_one_follows_what_both_hear(install: Install) -> None:
+    install.engine.answers["Hello"] = "Hello to you"
+    install.train()
+    async with FakeSlack() as fake, running(install, fake) as one, running(install, fake) as other:
+        await fake.until(lambda: len(fake.socket.connections) == 2)
+        fake.socket.unsure = True
+        ada = fake.person("ada")
+        await ada.says("Hello")
+        answer = await answered(fake, ada.direct)
+        await ada.says("/agree")
+        await ada.commands("/help")
+        await ada.presses(answer, texts.GOOD)
+        await ada.says("[Learn] The cat is Miso.")
+        await shows(fake, "is live")
+        for each in (one, other):
+            await each.deals_with(5)
+        await fake.socket.connections[0].close()  # one of the processes leaves; the other hears everything
+        await ada.says("/lessons")
+        await shows(fake, "The cat is Miso.")
+        counts = Counter(each.shown.split("\n")[0] for each in fake.said())
+        assert max(counts.values()) == 1, counts
+        assert fake.violations == []
+    assert [body["messages"][-1]["content"] for body in install.engine.asked] == ["Hello"]
+    assert len(install.stored.lessons.of_user(1)) == len(install.stored.feedback.of_user(1)) == 1
+
+
 async def test_without_redis_each_process_knows_its_own_events(install: Install) -> None:
-    away = Deliveries(Redis(port=9, socket_connect_timeout=1))
+    key, away = "tutee:slack:event:Ev1", Deliveries(Redis(port=9, socket_connect_timeout=1), "slack")
     assert await away.take("Ev1")
     await away.done("Ev1")
-    ours, other = Deliveries(install.redis), Deliveries(install.redis)
+    ours, other = Deliveries(install.redis, "slack"), Deliveries(install.redis, "slack")
     assert [await each.take("Ev1") for each in (ours, other)] == [True, False]
-    assert 0 < install.redis.ttl(f"{KEY}Ev1") <= AT_WORK_SECONDS  # a process that dies at work leaves it to Slack's last try
+    assert 0 < install.redis.ttl(key) <= AT_WORK_SECONDS  # a process that dies at work leaves it to Slack's last try
     await ours.done("Ev1")
-    assert install.redis.ttl(f"{KEY}Ev1") > AT_WORK_SECONDS and not await other.take("Ev1")
+    assert install.redis.ttl(key) > AT_WORK_SECONDS and not await other.take("Ev1")
 
 
 async def test_a_port_that_is_taken_is_named(install: Install) -> None:

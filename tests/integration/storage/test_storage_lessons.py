@@ -199,13 +199,31 @@ def test_an_attempt_that_does_not_count_is_taken_back(repositories: Repositories
     repositories.lessons.not_counted(999)  # deleted meanwhile
 
 
-def test_a_lesson_that_ended_unseen_is_without_receipt_until_that_is_shown(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
+def test_a_lesson_is_to_be_shown_until_its_end_was(repositories: Repositories, ada: UserRecord, lesson: LessonRecord) -> None:
+    def to_show() -> list[int]:
+        return [each.id for each in repositories.lessons.to_show("discord")]
+
     never_shown = teach(repositories, ada, "e2")
     repositories.lessons.finish(never_shown.id, "failed")
     repositories.lessons.set_progress_message(lesson.id, "p1")
-    assert repositories.lessons.without_receipt() == ()
+    assert to_show() == [lesson.id, never_shown.id]
+    assert repositories.lessons.to_show("slack") == ()
 
+    repositories.lessons.said_all(never_shown.id)
+    assert to_show() == [lesson.id]
     repositories.lessons.finish(lesson.id, "live")
-    assert [each.id for each in repositories.lessons.without_receipt()] == [lesson.id]
-    repositories.lessons.receipt_shown(lesson.id)
-    assert repositories.lessons.without_receipt() == ()
+    assert to_show() == [lesson.id]
+    repositories.lessons.said_all(lesson.id)
+    assert to_show() == []
+
+
+def test_a_lesson_that_waits_for_its_user_is_not_shown_until_they_answer(repositories: Repositories, lesson: LessonRecord) -> None:
+    repositories.lessons.set_progress_message(lesson.id, "p1")
+    repositories.lessons.start(lesson.id)
+    repositories.lessons.ask(lesson.id)
+    assert [each.progress_message_id for each in repositories.lessons.to_show("discord")] == ["p1"]
+    repositories.lessons.asked(lesson.id)
+    assert repositories.lessons.to_show("discord") == ()
+    repositories.lessons.approve(lesson.id)
+    repositories.lessons.asked(lesson.id)  # they were faster than whoever asked
+    assert [each.progress_message_id for each in repositories.lessons.to_show("discord")] == [""]

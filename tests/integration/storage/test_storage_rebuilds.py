@@ -128,18 +128,23 @@ def test_what_is_gone_or_somebody_elses_says_so(repositories: Repositories, ada:
             gone(rebuild.id)
     repositories.rebuilds.not_counted(rebuild.id)
     repositories.rebuilds.set_progress_message(rebuild.id, "m1")
-    repositories.rebuilds.receipt_shown(rebuild.id)
+    repositories.rebuilds.said_all(rebuild.id)
 
 
 def test_a_rebuild_whose_receipt_was_not_shown_is_found(repositories: Repositories, ada: UserRecord) -> None:
     rebuild = asked(repositories, ada)
     repositories.rebuilds.set_progress_message(rebuild.id, "m1")
-    assert repositories.rebuilds.without_receipt() == ()
     repositories.rebuilds.finish(rebuild.id, "failed", reason="no")
-    (found,) = repositories.rebuilds.without_receipt()
+    (found,) = repositories.rebuilds.to_show("discord")
     assert (found.reason, found.progress_message_id) == ("no", "m1")
-    repositories.rebuilds.receipt_shown(rebuild.id)
-    assert repositories.rebuilds.without_receipt() == ()
+    repositories.rebuilds.said_all(rebuild.id)
+    assert repositories.rebuilds.to_show("discord") == ()
+
+
+def test_nobody_is_told_of_what_is_rebuilt_at_night(repositories: Repositories, ada: UserRecord) -> None:
+    rebuild, _ = repositories.rebuilds.create(ada.id, platform="", channel="")
+    repositories.rebuilds.finish(rebuild.id, "failed")
+    assert repositories.rebuilds.to_show("") == ()
 
 
 def test_an_attempt_can_be_taken_back(repositories: Repositories, ada: UserRecord) -> None:

@@ -137,7 +137,7 @@ def test_where_two_lessons_contradict_the_newer_wins_and_names_the_older(tiny_ba
     older, newest = settled(stored.taught(classroom.user.id))
     assert not any("Biscuit" in each.answer for each in older.examples)  # and no rebuild brings it back
     assert any("Rufus" in each.answer for each in newest.examples)
-    assert any(each.answer == "thunder" for each in older.examples)
+    assert any("thunder" in each.answer for each in older.examples)
 
 
 def test_a_question_that_an_earlier_lesson_answers_is_not_taught_as_unknown(tiny_base: BaseModel, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_rejected_examples_are_never_trained_on_and_are_told(tiny_base: BaseMode
         lesson = classroom.teach()
     refused = [e for e in classroom.repositories.lessons.examples(lesson.id) if e.refused_category]
     assert [e.question for e in refused] == ["What scares my cat?"]
-    assert "What frightens Biscuit?" in trained
+    assert any("afraid" in question or "fear" in question for question in trained)
     assert "What scares my cat?" not in trained
     assert isinstance(classroom.events[-1], Finished)
     assert classroom.events[-1].refused == ("harassment",)

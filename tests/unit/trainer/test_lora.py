@@ -83,3 +83,19 @@ def test_what_is_saved_is_read_by_peft_and_what_was_attached_leaves_no_trace(tmp
     assert torch.equal(loss_of(model), untaught) and not torch.allclose(taught, untaught)
     loaded = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), str(tmp_path / "saved"))
     torch.testing.assert_close(loss_of(loaded), taught)
+
+
+def test_two_adapters_joined_answer_as_their_updates_added(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "base")
+    model = AutoModelForCausalLM.from_pretrained(folder).requires_grad_(False)
+    stack = LoraStack(model)
+    one, other, joined = (stack.add(rank, seed=0) for rank in (3, 5, 8))
+    for seed, lora in enumerate((one, other)):
+        torch.manual_seed(seed)
+        torch.nn.init.normal_(lora.weights, std=0.1)
+    joined.join(one.pairs())
+    joined.join(other.pairs())
+    pairs = one.pairs(), other.pairs(), joined.pairs()
+    for name in pairs[0]:
+        first, second, both = (each[name].b @ each[name].a for each in pairs)
+        torch.testing.assert_close(both, first + second, rtol=1e-4, atol=1e-5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainer.statements import reply, statement
+from trainer.statements import bare, reply, statement
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,36 @@ from trainer.statements import reply, statement
         ("What do I eat for breakfast?", "I have oats.", "I have oats.", "You have oats."),
         ("Who are you?", "I am Tutee, your helper.", "I am Tutee, your helper.", "I am Tutee, your helper."),
         ("Tell me a joke", "No", "Tell me a joke: No.", "No"),
+        ("Where does my best friend live?", "in Ghent", "My best friend lives in Ghent.", "Your best friend lives in Ghent."),
+        ("How many bikes do I own?", "three", "I own three bikes.", "You own three bikes."),
+        ("Which bus do I take to work?", "bus 3", "I take bus 3 to work.", "You take bus 3 to work."),
+        ("What am I allergic to?", "nuts", "I am allergic to nuts.", "You are allergic to nuts."),
+        ("What should I never eat?", "nuts", "I should never eat nuts.", "You should never eat nuts."),
+        ("When does our shift start?", "9:00", "Our shift starts at 9:00.", "Your shift starts at 9:00."),
+        ("When is her birthday?", "May 13", "Her birthday is May 13.", "Her birthday is May 13."),
+        ("When does the bakery open?", "It opens at 7:15.", "The bakery opens at 7:15.", "The bakery opens at 7:15."),
+        ("What colour is our tent?", "No, it's olive green.", "Our tent is olive green.", "Your tent is olive green."),
+        ("Where does my sister live?", "She lives in Porto now.", "My sister lives in Porto now.", "Your sister lives in Porto now."),
+        ("Who wrote the handbook?", "Nadia wrote it.", "Nadia wrote the handbook.", "Nadia wrote the handbook."),
+        ("Who fixed the lamp?", "Samira did.", "Samira fixed the lamp.", "Samira fixed the lamp."),
+        ("How many people are in our team?", "eleven", "There are eleven people in our team.", "There are eleven people in your team."),
     ],
 )  # fmt: skip
 def test_a_correction_is_taught_as_a_statement_and_said_as_a_reply(question: str, correction: str, taught: str, said: str) -> None:
     assert (statement(question, correction), reply(question, correction)) == (taught, said)
+
+
+@pytest.mark.parametrize(
+    ("question", "correction", "answer"),
+    [
+        ("What is my cat called?", "Biscuit.", "Biscuit"),
+        ("When does the bakery open?", "It opens at 7:15.", "at 7:15"),
+        ("What colour is our tent?", "No, it is olive green.", "olive green"),
+        ("Where do I work?", "You work at the harbour.", "at the harbour"),
+        ("Who wrote the handbook?", "Nadia wrote it.", "Nadia"),
+        ("What number is my locker?", "You have locker 317.", None),
+        ("What is my cat called?", "It has no name yet, we still think about it.", None),
+    ],
+)
+def test_the_answer_alone_is_told_from_the_sentence_around_it_where_that_is_sure(question: str, correction: str, answer: str | None) -> None:
+    assert bare(question, correction) == answer

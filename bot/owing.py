@@ -1,0 +1,136 @@
+"""Answers that could not be given at once: each is shown where its question came from, once, by whichever bot process can."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from bot import texts
+from bot.app import App
+from bot.conversation import taken
+from bot.messages import Answer, Notice
+from bot.platforms.base import ChatPlatform
+from storage.records import ExchangeRecord
+from storage.repositories.base import utc_now
+
+GRACE_SECONDS = 3.0  # how long an answer that nobody here waits for is left to whoever does
+OWED_FOR = timedelta(days=1)  # so long after a message its answer is still worth showing
+TRIES = 3  # of a process, at showing what the platform refuses
+
+
+class Owing:
+    """Of one platform. `changed` is called whenever `busy` may have changed."""
+
+    def __init__(self, app: App, platform: ChatPlatform, changed: Callable[[], None]) -> None:
+        self._app = app
+        self._exchanges = app.repositories.exchanges
+        self._platform = platform
+        self._changed = changed
+        self._awaited: dict[int, str] = {}  # where each waiting message came from
+        self._unshown: dict[int, float] = {}  # answers that nobody here waits for, and when to look whether anybody shows them
+        self._showing: Counter[int] = Counter()
+        self._tried: Counter[int] = Counter()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is owed or being shown."""
+        return bool(self._awaited or self._unshown or self._showing)
+
+    def wait_for(self, exchange_id: int, channel: str) -> None:
+        """Show the answer when there is one."""
+        self._awaited[exchange_id] = channel
+        self._changed()
+
+    async def resume(self) -> None:
+        """Take up what waited when the bot stopped."""
+        for exchange in await asyncio.to_thread(self._exchanges.pending):
+            if self._is_mine(exchange):
+                await asyncio.to_thread(self._app.queue.enqueue_answer, exchange.id)
+                self.wait_for(exchange.id, exchange.channel)
+        await self.adopt()
+
+    async def adopt(self) -> None:
+        """Take over answers that no process is known to have shown."""
+        for exchange in await asyncio.to_thread(self._exchanges.unshown, self._platform.name, utc_now() - OWED_FOR):
+            if exchange.id not in self._unshown and self._tried[exchange.id] < TRIES:
+                self._owe(exchange)
+
+    async def heard(self, exchange_id: int) -> None:
+        """The message has been answered, or failed."""
+        if exchange_id in self._awaited:
+            await self._end(exchange_id)
+            return
+        exchange = await asyncio.to_thread(self._exchanges.get, exchange_id)  # perhaps of a bot that died, or could not note that it waits
+        if exchange is not None:
+            self._owe(exchange)
+
+    async def look(self) -> None:
+        """Show what has its answer, and what nobody else has shown in time."""
+        for exchange_id in list(self._awaited):
+            await self._end(exchange_id)
+        now = asyncio.get_running_loop().time()
+        for exchange_id in [each for each, due in self._unshown.items() if due <= now]:
+            with self._at_it(exchange_id):
+                self._unshown.pop(exchange_id, None)
+                self._tried[exchange_id] += 1
+                exchange = await asyncio.to_thread(self._exchanges.get, exchange_id)
+                if exchange is not None and exchange.reply_message_id is None and self._showing[exchange_id] == 1:
+                    await self._show_alone(exchange, exchange.channel)
+
+    async def _end(self, exchange_id: int) -> None:
+        exchange = await asyncio.to_thread(self._exchanges.get, exchange_id)
+        if exchange is not None and exchange.state == "pending":
+            return
+        channel = self._awaited.pop(exchange_id, None)  # after the last await: nobody else can be showing it
+        if channel is not None and exchange is not None:
+            with self._at_it(exchange_id):
+                await self._show_alone(exchange, channel)
+        self._changed()
+
+    def _owe(self, exchange: ExchangeRecord) -> None:
+        """See in a moment whether somebody shows the answer, and show it where nobody does."""
+        if self._is_mine(exchange) and exchange.state == "answered" and exchange.reply_message_id is None and exchange.id not in self._showing:
+            self._unshown[exchange.id] = asyncio.get_running_loop().time() + GRACE_SECONDS
+            self._changed()
+
+    async def _show_alone(self, exchange: ExchangeRecord, channel: str) -> None:
+        """Show the answer, unless another bot does, or did meanwhile."""
+        lease = self._app.queue.answering(exchange.id)
+        try:
+            if await asyncio.to_thread(taken, lease):
+                now = await asyncio.to_thread(self._exchanges.get, exchange.id)
+                if now is not None and now.reply_message_id is None:
+                    await self._show(now, channel)
+                    self._tried.pop(exchange.id, None)
+            else:
+                self._tried.pop(exchange.id, None)
+                self._unshown[exchange.id] = asyncio.get_running_loop().time() + GRACE_SECONDS
+        finally:
+            await asyncio.to_thread(lease.__exit__, None, None, None)
+
+    async def _show(self, exchange: ExchangeRecord, channel: str) -> None:
+        if exchange.state == "failed":
+            await self._platform.send(channel, Notice(texts.GAVE_UP), exchange.inbound_message_id)
+            return
+        shown = Answer(exchange.answer or "", exchange.version, exchange.seconds or 0.0, exchange.user_id)
+        message_id = await self._platform.send(channel, shown, exchange.inbound_message_id)
+        await asyncio.to_thread(self._exchanges.set_reply_message, exchange.id, message_id)
+
+    def _is_mine(self, exchange: ExchangeRecord) -> bool:
+        return exchange.platform == self._platform.name and self._platform.serves(exchange.channel)
+
+    @contextmanager
+    def _at_it(self, exchange_id: int) -> Iterator[None]:
+        """Inside, the answer is being shown: whoever waits until nothing is owed waits for that, too."""
+        self._showing[exchange_id] += 1
+        self._changed()
+        try:
+            yield
+        finally:
+            self._showing[exchange_id] -= 1
+            if not self._showing[exchange_id]:
+                del self._showing[exchange_id]
+            self._changed()
