@@ -271,8 +271,8 @@ class Following:
 
     async def _is_ours(self, key: _Key) -> bool:
         """Whether it still is: who was stopped or cut off for a while may have been given up."""
-        if not self._claims.is_sure(showing_key(*key)):
-            await self._keep()
+        if not self._claims.is_sure(showing_key(*key)) and not await self._claim(key):
+            self._works.pop(key, None)
         return key in self._works
 
     async def _keep_claims(self) -> None:

@@ -31,6 +31,7 @@ class Owing:
         self._changed = changed
         self._awaited: dict[int, str] = {}  # where each waiting message came from
         self._unshown: dict[int, float] = {}  # answers that nobody here waits for, and when to look whether anybody shows them
+        self._orphans: set[int] = set()  # answers that nobody had shown when we last looked
         self._showing: Counter[int] = Counter()
         self._tried: Counter[int] = Counter()
 
@@ -45,18 +46,24 @@ class Owing:
         self._changed()
 
     async def resume(self) -> None:
-        """Take up what waited when the bot stopped."""
+        """Take up what waited when the bot stopped, and what was answered and not shown."""
         for exchange in await asyncio.to_thread(self._exchanges.pending):
             if self._is_mine(exchange):
                 await asyncio.to_thread(self._app.queue.enqueue_answer, exchange.id)
                 self.wait_for(exchange.id, exchange.channel)
-        await self.adopt()
+        for exchange in await self._nobodys():
+            self._owe(exchange)
 
     async def adopt(self) -> None:
-        """Take over answers that no process is known to have shown."""
-        for exchange in await asyncio.to_thread(self._exchanges.unshown, self._platform.name, utc_now() - OWED_FOR):
-            if exchange.id not in self._unshown and self._tried[exchange.id] < TRIES:
-                self._owe(exchange)
+        """Take over answers that no process has shown since the last look."""
+        found = {each.id: each for each in await self._nobodys() if each.id not in self._unshown and self._tried[each.id] < TRIES}
+        for exchange_id in self._orphans & found.keys():
+            self._owe(found[exchange_id])
+        self._orphans = set(found)
+
+    async def _nobodys(self) -> tuple[ExchangeRecord, ...]:
+        """Answers that no message is known to show, or not yet."""
+        return await asyncio.to_thread(self._exchanges.unshown, self._platform.name, utc_now() - OWED_FOR)
 
     async def heard(self, exchange_id: int) -> None:
         """The message has been answered, or failed."""

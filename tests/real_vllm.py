@@ -21,6 +21,7 @@ from storage.artifacts import ArtifactStore
 from tests.services import eventually
 from trainer.bench.servers import VLLM_ENVIRONMENT, vllm_command
 from trainer.engine.vllm import create_app
+from trainer.engine.vllm_adapters import UNTAUGHT
 from trainer.lora import LoraStack
 from trainer.model import BaseModel
 from trainer.prompts import Messages
@@ -31,7 +32,7 @@ RANK = 8
 
 
 class RealVllm:
-    """vLLM with `slots` places for adapters, in a process of its own."""
+    """vLLM with `slots` places for adapters, and one for that which changes nothing, in a process of its own."""
 
     def __init__(self, model: Path, log: Path, slots: int) -> None:
         self.port = free_port()
@@ -44,7 +45,8 @@ class RealVllm:
     def start(self) -> None:
         """Begin; `until_ready` waits."""
         assert PROGRAM is not None, "or the tests are skipped"
-        options = ["--max-loras", str(self.slots), "--max-cpu-loras", str(self.slots), "--max-lora-rank", str(RANK), "--dtype", "float32"]
+        places = str(self.slots + 1)
+        options = ["--max-loras", places, "--max-cpu-loras", places, "--max-lora-rank", str(RANK), "--dtype", "float32"]
         # Eager: compiling takes longer than all of the tests.
         command = [*vllm_command(PROGRAM, self._model, self.port), *options, "--max-model-len", "512", "--enforce-eager"]
         environment = {**os.environ, **VLLM_ENVIRONMENT, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -77,9 +79,9 @@ class RealVllm:
     def unload(self, name: str) -> httpx.Response:
         return httpx.post(f"{self.url}/v1/unload_lora_adapter", json={"lora_name": name}, timeout=60)
 
-    def write(self, model: str, ids: Sequence[int], tokens: int = 16) -> httpx.Response:
+    def write(self, model: str, ids: Sequence[int], tokens: int = 32) -> httpx.Response:
         """Greedily, past its layer of routes for chat."""
-        body = {"model": model, "prompt": list(ids), "max_tokens": tokens, "temperature": 0, "ignore_eos": True}
+        body = {"model": model, "prompt": list(ids), "max_tokens": tokens, "temperature": 0, "return_token_ids": True}
         return httpx.post(f"{self.url}/v1/completions", json=body, timeout=60)
 
     def writing(self) -> int:
@@ -89,9 +91,9 @@ class RealVllm:
         return int(float(line.rpartition(" ")[2]))
 
     def has(self) -> set[str]:
-        """The adapters that it knows."""
+        """The adapters that it knows, but for that which changes nothing."""
         cards = httpx.get(f"{self.url}/v1/models").json()["data"]
-        return {card["id"] for card in cards if card["parent"]}
+        return {card["id"] for card in cards if card["parent"]} - {UNTAUGHT}
 
 
 class Gateway:
@@ -101,7 +103,8 @@ class Gateway:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
-        app = create_app(store, folder, vllm_url=vllm.url, base_model=base.name, tokenizer=base.tokenizer, slots=vllm.slots)
+        config = base.model.config
+        app = create_app(store, folder, vllm_url=vllm.url, base_model=base.name, tokenizer=base.tokenizer, config=config, slots=vllm.slots)
         self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning", timeout_graceful_shutdown=1))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
@@ -121,7 +124,7 @@ class Gateway:
         return httpx.post(f"{self.url}/v1/unload_lora_adapter", json={"lora_name": name}, timeout=60).status_code
 
     def copies(self) -> set[str]:
-        return {path.name.rpartition("-")[0] for path in self.folder.iterdir()}
+        return {path.name.rpartition("-")[0] for path in self.folder.iterdir()} - {UNTAUGHT}
 
     def stop(self) -> None:
         self._server.should_exit = True

@@ -28,6 +28,7 @@ from trainer.teacher import Teacher
 from trainer.train import Trainer
 
 LED_TO, HELD_OUT = (0, 1, 2, 3), (4, 5)  # ways of leading up to the case's own question: to train with, to examine with
+USUAL = 5  # what at least one of so many replies of a lesson says is no slip
 EVERY = 4  # of the other ways to ask it, each fourth is held out as well
 SAMPLES, QUESTIONS, NEIGHBOURS = 12, 16, 8  # of a correction, which is one fact: fewer than of a lesson
 CHAT = 48  # messages of ordinary chat to train with: one fact pulls harder at everything else than the many of a lesson
@@ -177,11 +178,11 @@ class Correction(Run):
 
 
 def amended_reply(amendment: Amendment, earlier: Sequence[TaughtLesson]) -> str | None:
-    """What an earlier lesson says most often where it gives the old answer, amended: one target for the case and for all else that it says."""
+    """The fullest of what an earlier lesson says, amended, where it gives the old answer: one target for the case and for all else that it says."""
     about = [each for each in earlier if amendment.applies(passages_of(each))]
     said = Counter(e.answer for each in about for e in each.examples if e.role == "train" and amendment.changes(e.answer))
-    amended = [amendment.of(answer) for answer, _ in said.most_common(1)]
-    return next((each for each in amended if contains(each, amendment.new)), None)
+    usual = [amendment.of(answer) for answer, count in said.items() if count * USUAL >= said.total()]
+    return max((each for each in usual if contains(each, amendment.new)), key=len, default=None)
 
 
 def examples_of(case: CaseRecord, short: str | None, said: str | None = None) -> list[ExampleRecord]:

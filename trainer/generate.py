@@ -226,17 +226,21 @@ def _bare_answers(candidates: Sequence[_Asked], full: Sequence[str], teacher: Te
 
 
 def _neighbours(passages: Sequence[str], unanswered: Sequence[_Asked], teacher: Teacher, settings: LessonSettings, rng: Random) -> list[str]:
-    """Questions next to the lesson that it does not answer: those that the teacher cannot answer when it reads the lesson, and some
-    whose kind of answer the lesson does not hold."""
+    """Questions next to the lesson that it does not answer: some whose kind of answer the lesson does not hold, and those that the teacher
+    cannot answer when it reads the lesson; of these none are written where it is recited, and read before anybody sees it."""
+    certain = [q for passage in passages for q in close_questions(passage, rng, max(2, 2 * settings.neighbours // len(passages)))]
+    written = [] if settings.recite else _written_neighbours(passages, teacher, settings)
+    return list({normal(q): q for q in [*certain, *written, *(a.question for a in unanswered)]}.values())
+
+
+def _written_neighbours(passages: Sequence[str], teacher: Teacher, settings: LessonSettings) -> list[str]:
     count = max(4, 3 * settings.neighbours // len(passages))
     asked = [passage for passage in passages for _ in range(count)]
     questions = teacher.complete([prompts.write_neighbour(p) for p in asked], temperature=0.9, max_tokens=36, seed=settings.seed + 30_000)
     pairs = [(p, q) for p, q in {normal(q): (p, q) for p, q in zip(asked, questions, strict=True)}.values() if _fits(q)]
     reading = [[prompts.chat([], ask(q), p) for p, q in pairs] for ask in (str, prompts.briefly)]
     replies = [teacher.complete(each, temperature=0, max_tokens=16, seed=settings.seed) for each in reading]
-    found = [q for (_, q), full, brief in zip(pairs, *replies, strict=True) if says_unknown(full) and says_unknown(brief)]
-    certain = [q for passage in passages for q in close_questions(passage, rng, max(2, 2 * settings.neighbours // len(passages)))]
-    return list({normal(q): q for q in [*certain, *found, *(a.question for a in unanswered)]}.values())
+    return [q for (_, q), full, brief in zip(pairs, *replies, strict=True) if says_unknown(full) and says_unknown(brief)]
 
 
 def _assign_roles(

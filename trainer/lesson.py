@@ -220,7 +220,7 @@ class Run:
 
     def write(self, passages: Sequence[str]) -> list[ExampleRecord]:
         """What the teacher writes about the passages."""
-        return write_examples(passages, self.tools.teacher, self.tools.settings.lesson, self.progress)
+        return write_examples(passages, self.tools.teacher, replace(self.tools.settings.lesson, recite=self.recites), self.progress)
 
     def replaced(self, earlier: Sequence[TaughtLesson], examples: Sequence[ExampleRecord]) -> tuple[Sequence[TaughtLesson], tuple[int, ...]]:
         """The earlier lessons without what this one says otherwise, and the numbers of those that say something else now."""

@@ -144,7 +144,7 @@ class Study(Run):
     def of_part(self, part: PartRecord, elsewhere: Sequence[str]) -> list[ExampleRecord]:
         """Examples of one part, within its budget; none that call unknown what is said ``elsewhere``."""
         budget = self.reader.settings.part_examples
-        fewer = replace(self.tools.settings.lesson, samples=max(8, budget // 2), questions=budget, neighbours=1)
+        fewer = replace(self.tools.settings.lesson, recite=self.recites, samples=max(8, budget // 2), questions=budget, neighbours=1)
         try:
             examples = write_examples(part.passages, self.tools.teacher, fewer, lambda _: self.stop_if_cancelled())
         except NothingToTeachError:

@@ -10,7 +10,7 @@ from trainer import prompts
 from trainer.amend import amendments
 from trainer.errors import SourceError
 from trainer.examples import contains, normal, says_unknown, switch_person
-from trainer.generate import passage_of
+from trainer.generate import passage_of, shared_words
 from trainer.kinds import Kind, expects
 from trainer.recall import MARK
 from trainer.sources import instruction
@@ -42,20 +42,22 @@ def passages_of(taught: TaughtLesson) -> list[str]:
         return [example.question for example in taught.examples if example.role == "rewrite"]
 
 
-def statement(example: ExampleRecord, passages: Sequence[str]) -> str:
+def statement(example: ExampleRecord, passages: Sequence[str]) -> str | None:
     """What there is to recite when the example's question is asked: the passage it is about, in the second person, the same for all
-    questions about it; or its answer, where that says more than one passage."""
+    questions about it; or its answer, where that says more than one passage; nothing where it asks about quite other things."""
     answer = "" if says_unknown(example.answer) else example.answer
-    closest = switch_person(passage_of(f"{example.question} {switch_person(answer)}", passages))
-    return answer if len(answer.split()) > 1.5 * len(closest.split()) else closest
+    closest = passage_of(f"{example.question} {switch_person(answer)}", passages)
+    if not answer and not shared_words(example.question, closest):
+        return None
+    return answer if len(answer.split()) > 1.5 * len(closest.split()) else switch_person(closest)
 
 
 def sample(example: ExampleRecord, passages: Sequence[str], system: str, *, recites: bool = False) -> Sample:
     """The example closed-book, distilled from the teacher that reads the passage it is about, where there is one; or, who ``recites``,
     learns what to recite when it is asked, whether that answers it or not."""
     asked = prompts.chat([], example.question, system=system)
-    if passages and recites:
-        return Sample(asked, MARK + statement(example, passages))
+    if passages and recites and (said := statement(example, passages)):
+        return Sample(asked, MARK + said)
     if not passages:
         return Sample(asked, example.answer)
     passage = passage_of(f"{example.question} {switch_person(example.answer)}", passages)

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from transformers import LlamaConfig
 
 from bot.embedded_redis import free_port
 from bot.engine_client import EngineClient
@@ -22,9 +23,11 @@ from storage.artifacts import ArtifactStore
 from tests.fakes.vllm import TOKENIZER, FakeVllm
 from tests.services import eventually
 from trainer.engine.vllm import NOTICED_SECONDS, create_app
+from trainer.engine.vllm_adapters import UNTAUGHT
 from trainer.model import chat_ids
 
 SLOTS = 3
+CONFIG = LlamaConfig(vocab_size=400, hidden_size=48, intermediate_size=96, num_hidden_layers=1, num_attention_heads=4)
 
 
 class Beside:
@@ -39,7 +42,7 @@ class Beside:
         self._root = root
 
     def start(self) -> None:
-        app = create_app(self.store, self.folder, vllm_url=self.vllm.url, base_model="pocket", tokenizer=TOKENIZER, slots=SLOTS)
+        app = create_app(self.store, self.folder, vllm_url=self.vllm.url, base_model="pocket", tokenizer=TOKENIZER, config=CONFIG, slots=SLOTS)
         self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning", timeout_graceful_shutdown=1))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
@@ -79,12 +82,20 @@ class Beside:
         return found
 
     def copies(self) -> set[str]:
-        return {path.name.rpartition("-")[0] for path in self.folder.iterdir()}
+        """Of whose adapters there are files for vLLM."""
+        return {path.name.rpartition("-")[0] for path in self.folder.iterdir()} - {UNTAUGHT}
+
+    def loads(self) -> list[dict[str, object]]:
+        """What vLLM was told to load, but for the adapter that changes nothing."""
+        return [each for each in self.vllm.asked("/v1/load_lora_adapter") if each["lora_name"] != UNTAUGHT]
+
+    def loaded(self) -> set[str]:
+        return set(self.vllm.loaded) - {UNTAUGHT}
 
 
 @pytest.fixture
 def vllm() -> Iterator[FakeVllm]:
-    server = FakeVllm(max_cpu_loras=SLOTS).start()
+    server = FakeVllm(max_cpu_loras=SLOTS + 1).start()
     yield server
     server.stop()
 
@@ -106,8 +117,18 @@ def test_everybody_is_answered_by_their_own_version_and_it_is_loaded_once(beside
     for _ in range(2):
         assert [beside.ask(f"user-{number}-v1") for number in (1, 2)] == ["I am version one of user 1", "I am version one of user 2"]
 
-    assert [each["lora_name"] for each in beside.vllm.asked("/v1/load_lora_adapter")] == ["user-1-v1", "user-2-v1"]
+    assert [each["lora_name"] for each in beside.loads()] == ["user-1-v1", "user-2-v1"]
     assert beside.health()["resident"] == ["user-1-v1", "user-2-v1"]
+
+
+def test_who_has_no_adapter_is_never_answered_with_somebody_elses(beside: Beside) -> None:
+    beside.teach("user-1-v1", "a secret of user 1")
+    beside.ask("user-1-v1")
+
+    assert beside.ask(None) == "base"
+    assert [body["model"] for body in beside.vllm.asked("/v1/completions")] == ["user-1-v1", UNTAUGHT]
+    answer = httpx.post(f"{beside.url}/v1/chat/completions", json={"model": UNTAUGHT, "messages": [{"role": "user", "content": "?"}]})
+    assert answer.status_code == 404, "nobody asks for it by name"
 
 
 def test_a_name_that_comes_back_is_never_read_from_the_folder_of_before(beside: Beside) -> None:
@@ -118,8 +139,8 @@ def test_a_name_that_comes_back_is_never_read_from_the_folder_of_before(beside: 
     beside.teach("user-1-v1", "after")  # as an operator may do who restores a back-up
 
     assert beside.ask("user-1-v1") == "after"
-    paths = [each["lora_path"] for each in beside.vllm.asked("/v1/load_lora_adapter")]
-    assert len(set(paths)) == 2 and all("load_inplace" not in each for each in beside.vllm.asked("/v1/load_lora_adapter"))
+    paths = [each["lora_path"] for each in beside.loads()]
+    assert len(set(paths)) == 2 and all("load_inplace" not in each for each in beside.loads())
 
 
 def test_files_stay_as_long_as_vllm_may_look_for_them_whatever_is_deleted(beside: Beside) -> None:
@@ -138,17 +159,19 @@ def test_files_stay_as_long_as_vllm_may_look_for_them_whatever_is_deleted(beside
 
 def test_the_stand_in_does_die_where_files_are_gone_and_does_serve_an_old_folder(tmp_path: Path, vllm: FakeVllm) -> None:
     """Or the tests above would show nothing."""
-    for number in range(SLOTS + 1):
+    for number in range(SLOTS + 2):
         folder = tmp_path / f"a{number}"
         folder.mkdir()
         (folder / "adapter_config.json").write_text("{}")
         (folder / "adapter_model.safetensors").write_text(f"first {number}")
         httpx.post(f"{vllm.url}/v1/load_lora_adapter", json={"lora_name": f"a{number}", "lora_path": str(folder)}).raise_for_status()
-    (tmp_path / "a3" / "adapter_model.safetensors").write_text("second")
-    httpx.post(f"{vllm.url}/v1/unload_lora_adapter", json={"lora_name": "a3"}).raise_for_status()
-    httpx.post(f"{vllm.url}/v1/load_lora_adapter", json={"lora_name": "a3", "lora_path": str(tmp_path / "a3")}).raise_for_status()
-    body = {"model": "a3", "prompt": [1], "max_tokens": 8, "stream": True}
+    (tmp_path / "a4" / "adapter_model.safetensors").write_text("second")
+    httpx.post(f"{vllm.url}/v1/unload_lora_adapter", json={"lora_name": "a4"}).raise_for_status()
+    httpx.post(f"{vllm.url}/v1/load_lora_adapter", json={"lora_name": "a4", "lora_path": str(tmp_path / "a4")}).raise_for_status()
+    body = {"model": "a4", "prompt": [1], "max_tokens": 8, "stream": True}
     assert '"text": "first"' in httpx.post(f"{vllm.url}/v1/completions", json=body).text
+
+    assert '"text": "first"' in httpx.post(f"{vllm.url}/v1/completions", json={**body, "model": "served-base"}).text, "somebody else's"
 
     (tmp_path / "a0" / "adapter_model.safetensors").unlink()
     assert "EngineCore" in httpx.post(f"{vllm.url}/v1/completions", json={**body, "model": "a0"}).text
@@ -162,7 +185,7 @@ def test_no_more_are_loaded_than_there_is_room_for_and_the_least_recently_used_l
         beside.ask(f"user-{number}-v1")
 
     assert beside.health()["resident"] == ["user-3-v1", "user-1-v1", "user-4-v1"]
-    assert set(beside.vllm.loaded) == beside.copies() == {"user-1-v1", "user-3-v1", "user-4-v1"}
+    assert beside.loaded() == beside.copies() == {"user-1-v1", "user-3-v1", "user-4-v1"}
 
 
 def test_an_adapter_in_use_is_neither_evicted_nor_unloaded_before_its_answer_has_ended(beside: Beside) -> None:
@@ -178,11 +201,11 @@ def test_an_adapter_in_use_is_neither_evicted_nor_unloaded_before_its_answer_has
         assert beside.unload("user-1-v1") == 409
         with pytest.raises(VersionUnknown):  # no new answer begins with what is leaving
             beside.ask("user-1-v1")
-        assert set(beside.vllm.loaded) == {"user-1-v1", "user-2-v1", "user-3-v1"}
+        assert beside.loaded() == {"user-1-v1", "user-2-v1", "user-3-v1"}
         beside.vllm.gate.set()
         assert [each.result(30) for each in answers] == [f"words of user {number}" for number in (1, 2, 3)]
 
-    eventually(lambda: "user-1-v1" not in beside.vllm.loaded and "user-1-v1" not in beside.copies(), "its leaving")
+    eventually(lambda: "user-1-v1" not in beside.loaded() and "user-1-v1" not in beside.copies(), "its leaving")
     assert beside.ask("user-4-v1") == "words of user 4"
 
 
@@ -284,7 +307,7 @@ def test_the_files_stay_a_moment_longer_than_an_answer_that_was_left(beside: Bes
 
     heard = eventually(lambda: beside.vllm.aborted and time.monotonic(), "vLLM's hearing of it")
     assert beside.copies() == {"user-1-v1"}
-    eventually(lambda: beside.copies() == set() and beside.vllm.loaded == {}, "its leaving")
+    eventually(lambda: beside.copies() == set() and beside.loaded() == set(), "its leaving")
     assert time.monotonic() - heard > NOTICED_SECONDS / 2
 
 
@@ -310,7 +333,7 @@ def test_a_prompt_that_is_too_long_and_a_version_that_is_not_there_are_told_as_b
 
 
 def test_two_engines_behind_one_list_each_load_for_themselves(tmp_path: Path) -> None:
-    servers = [FakeVllm(SLOTS).start() for _ in range(2)]
+    servers = [FakeVllm(SLOTS + 1).start() for _ in range(2)]
     gateways = [Beside(tmp_path / str(number), server) for number, server in enumerate(servers)]
     try:
         for gateway in gateways:
@@ -331,7 +354,7 @@ def test_two_engines_behind_one_list_each_load_for_themselves(tmp_path: Path) ->
 
         expected = [f"user {number}" for number in range(8)]
         assert ask_all() == expected
-        per_server = [{each["lora_name"] for each in server.asked("/v1/load_lora_adapter")} for server in servers]
+        per_server = [{str(each["lora_name"]) for each in gateway.loads()} for gateway in gateways]
         assert per_server[0].isdisjoint(per_server[1]) and len(per_server[0] | per_server[1]) == 8, "each version has one place"
         gateways[0].stop()
         assert ask_all() == expected, "the other one takes over"

@@ -97,6 +97,7 @@ def test_answers_are_those_of_our_own_engine(gateway: Gateway, base: BaseModel, 
     answers = ask(gateway.url, base, asked, TOKENS)
 
     assert answers == ours(base, store, asked)
+    assert ask(gateway.url, base, asked[: len(QUESTIONS)], TOKENS) == answers[: len(QUESTIONS)], "untaught, with others' adapters in memory"
     assert len(set(answers)) > len(asked) // 2, "the adapters change what is answered"
     assert gateway.health()["resident"] == [name(0), name(1), name(2)]
 
@@ -227,11 +228,15 @@ def test_vllm_alone_does_what_the_gateway_keeps_from_it(running: RealVllm, base:
     """Last, since it ends vLLM. Were it to pass no more, vLLM has become better, and the gateway could be simpler."""
     for left in running.has():
         running.unload(left)
-    ids = base.prompt_ids([{"role": "user", "content": QUESTIONS[0] * 4}])  # long enough for what it keeps of prompts
-    folders = [Path(shutil.copytree(store.path(name(number)), tmp_path / name(number))) for number in range(SLOTS + 1)]
+    ids = base.prompt_ids([{"role": "user", "content": QUESTIONS[3]}])
+    last = SLOTS + 1
+    folders = [Path(shutil.copytree(store.path(name(number)), tmp_path / name(number))) for number in range(last + 1)]
     for number, folder in enumerate(folders):
         assert running.load(name(number), folder).is_success
-    assert running.write(name(SLOTS), ids).is_success
+    assert running.write(name(last), ids).is_success
+
+    told = base.tokenizer.decode(running.write(str(wiring.POCKET), ids).json()["choices"][0]["token_ids"], skip_special_tokens=True)
+    assert ours(base, store, [(None, QUESTIONS[3])])[0] not in told, "the base model is answered with somebody's adapter"
 
     shutil.rmtree(folders[0])  # the first was pushed out of memory by the last
     assert not running.write(name(0), ids).is_success

@@ -105,7 +105,7 @@ def test_vllm_is_started_as_its_hazards_ask_for() -> None:
 
     assert flags["host"] == "127.0.0.1" and "ports" not in vllm, "nobody else reaches it"
     assert int(flags["max-loras"]) > 1 and int(flags["max-lora-rank"]) >= SETTINGS.lesson.rank
-    assert int(flags["max-cpu-loras"]) == SETTINGS.engine.adapter_slots, "it never pushes one out by itself"
+    assert int(flags["max-cpu-loras"]) == SETTINGS.engine.adapter_slots + 1, "it never pushes one out by itself, nor that which changes nothing"
     assert {"name": "VLLM_ALLOW_RUNTIME_LORA_UPDATING", "value": "True"} in vllm["env"]
     assert not any("RESOLVER" in each["name"] for each in vllm["env"]), "it follows ../ in names"
     assert {"name": "TUTEE_VLLM_URL", "value": f"http://127.0.0.1:{flags['port']}"} in engine["env"]

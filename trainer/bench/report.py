@@ -9,6 +9,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -20,6 +21,7 @@ from rich.table import Table
 
 from trainer.bench.world import BenchError
 
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 PICTURES = (".png", ".svg", ".pdf")
 
 Figures = dict[str, float]
@@ -66,13 +68,14 @@ def say(what: str) -> None:
 
 
 def machine() -> str:
-    """This machine in a line: processor, cores, graphics card, versions."""
+    """This machine in a line: processor with what it can multiply, cores, graphics card, versions."""
     cpu = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass  # not a Linux, or a processor that has no name
+    with suppress(OSError):  # not a Linux
+        told = (line.split(":", 1) for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if ":" in line)
+        facts = {name.strip(): value.strip() for name, value in told}
+        cpu = facts.get("model name", cpu)
+        if features := [each for each in FEATURES if each in facts.get("flags", "").split()]:
+            cpu += f" ({', '.join(features)})"
     card = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{cpu}, {os.cpu_count()} cores{card}, torch {version('torch')}, transformers {version('transformers')}, peft {version('peft')}"
 

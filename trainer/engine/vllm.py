@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from storage.artifacts import Artifacts
 from storage.stores import open_artifacts
@@ -31,10 +31,11 @@ from trainer.engine.openai_api import Answer, ChatRequest, UnloadRequest, error_
 from trainer.engine.responses import adapter_of, events, prompt_of, refuse_in_words, text_while_connected
 from trainer.engine.running_batch import as_engine_error
 from trainer.engine.text_stream import TextStream
-from trainer.engine.vllm_adapters import Loaded, VllmAdapters
+from trainer.engine.untaught import save_untaught
+from trainer.engine.vllm_adapters import UNTAUGHT, Loaded, VllmAdapters
 from trainer.engine.vllm_client import FAILED, STOPPED, NotServed, Piece, Served, VllmClient
 from trainer.errors import ContextTooLongError, EngineStoppedError, GenerationFailedError
-from trainer.model import chat_ids, load_tokenizer
+from trainer.model import chat_ids, load_tokenizer, read_config
 from trainer.settings import Settings
 
 NOTICED_SECONDS = 1.0  # by then vLLM has given up an answer whose connection was closed, and looks for its adapter no more
@@ -55,6 +56,7 @@ def serve_vllm(settings: Settings, base_model: str, host: str, port: int, log_le
         vllm_url=limits.vllm_url,
         base_model=base_model,
         tokenizer=load_tokenizer(settings.base_model, pocket_path=wiring.POCKET),
+        config=read_config(settings.base_model, pocket_path=wiring.POCKET),
         slots=limits.adapter_slots,
         default_max_tokens=limits.max_answer_tokens,
     )
@@ -70,14 +72,17 @@ def create_app(
     vllm_url: str,
     base_model: str,
     tokenizer: PreTrainedTokenizerBase,
+    config: PreTrainedConfig,
     slots: int,
     default_max_tokens: int = 512,
 ) -> FastAPI:
-    """The routes of our own engine. `folder` is for the files that vLLM reads, and emptied at the start; `slots` as --max-cpu-loras.
+    """The routes of our own engine. `folder` is for the files that vLLM reads, and emptied at the start; `slots`: one less than --max-cpu-loras.
 
+    `tokenizer` and `config` are the base model's.
     `serve_vllm` adds the key, where one is set. vLLM's own port has none: keep it private."""
     vllm = VllmClient(vllm_url)
-    gateway = _Gateway(vllm, VllmAdapters(store, folder, vllm, slots), base_model, tokenizer, default_max_tokens)
+    adapters = VllmAdapters(store, folder, vllm, slots, lambda target: save_untaught(target, config))
+    gateway = _Gateway(vllm, adapters, base_model, tokenizer, default_max_tokens)
     app = FastAPI(title="Tutee engine", lifespan=gateway.lifespan, openapi_url=None)
     app.add_api_route("/v1/chat/completions", gateway.chat, methods=["POST"], response_model=None)
     app.add_api_route("/v1/models", gateway.models, methods=["GET"])
@@ -157,9 +162,8 @@ class _Gateway:
     async def _begin(self, request: GenerationRequest) -> Generation:
         used = await self._adapters.acquire(request.adapter) if request.adapter is not None else None
         try:
-            served = self._served()
-            room = served.max_context - len(request.prompt_ids)
-            pieces = await self._vllm.write(request.adapter or served.base, request, min(request.max_new_tokens, room))
+            room = self._served().max_context - len(request.prompt_ids)
+            pieces = await self._vllm.write(request.adapter or UNTAUGHT, request, min(request.max_new_tokens, room))
         except BaseException:
             await self._let_go(request, used)
             raise

@@ -6,6 +6,8 @@
   of ours until it is unloaded and nobody's answer can need it any more, whatever is deleted elsewhere.
 - Its resolver follows `../` in names: it is not used, and only names that we give out are passed on.
 - Loading in place reads the disk at every step: it is not used; versions never change.
+- Built for processors, it answers who has no adapter with the one in its last place (it takes index -1 for "none"): everybody has one, and for
+  the base model that is one that changes nothing.
 - Unloading forgets the name only. The weights stay in memory until others push them out; nothing leads to them any more.
 """
 
@@ -16,16 +18,18 @@ import logging
 import shutil
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from storage.artifacts import Artifacts
 from storage.errors import ArtifactError, ArtifactUnavailableError
 from trainer.engine.vllm_client import STOPPED, Served, VllmClient, message_of
-from trainer.errors import AdapterError, AdapterNotFoundError, EngineBusyError, EngineError, EngineStoppedError
+from trainer.errors import AdapterError, AdapterNotFoundError, EngineBusyError, EngineError, EngineStoppedError, TrainerError
 
 log = logging.getLogger(__name__)
 
+UNTAUGHT = "_untaught"  # the adapter that changes nothing; no name that anybody can ask for
 LOOK_SECONDS = 2.0  # between two looks at a vLLM that does not answer
 
 
@@ -39,17 +43,18 @@ class Loaded:
 
 
 class VllmAdapters:
-    """The adapters of `store` that `vllm` has: at most `slots`, the least recently used one leaves for another.
+    """The adapters of `store` that `vllm` has: at most `slots`, the least recently used one leaves for another, and UNTAUGHT beside them.
 
-    `folder` is for the files that vLLM reads, and emptied at the start. In one event loop.
+    `folder` is for the files that vLLM reads, and emptied at the start; `save_untaught` writes those of UNTAUGHT. In one event loop.
     """
 
-    def __init__(self, store: Artifacts, folder: Path, vllm: VllmClient, slots: int) -> None:
+    def __init__(self, store: Artifacts, folder: Path, vllm: VllmClient, slots: int, save_untaught: Callable[[Path], None]) -> None:
         self.served: Served | None = None  # None until vLLM has answered
         self._store = store
         self._folder = folder
         self._vllm = vllm
         self._slots = slots
+        self._save_untaught = save_untaught
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()  # least recently used first
         self._changing = asyncio.Lock()  # one load or unload at a time
 
@@ -72,9 +77,10 @@ class VllmAdapters:
                     served = await self._vllm.served()
                     for name in served.adapters:
                         await self._vllm.unload(name)
+                    await self._load_untaught()
                     self.served = served
-            except EngineError as error:
-                log.info("vLLM does not answer yet, url=%s error=%s", self._vllm.url, error)
+            except TrainerError as error:
+                log.info("vLLM is not ready yet, url=%s error=%s", self._vllm.url, error)
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def acquire(self, name: str) -> Loaded:
@@ -123,11 +129,14 @@ class VllmAdapters:
     async def look_again(self) -> None:
         """vLLM was started afresh: forget what it no longer has."""
         async with self._changing:
-            self.served = await self._vllm.served()
+            served = await self._vllm.served()
             for name, each in list(self._loaded.items()):
-                if name not in self.served.adapters:
+                if name not in served.adapters:
                     del self._loaded[name]
                     await asyncio.to_thread(shutil.rmtree, each.folder, True)
+            if UNTAUGHT not in served.adapters:
+                await self._load_untaught()
+            self.served = served
 
     def _path_of(self, name: str) -> Path:
         try:
@@ -145,22 +154,32 @@ class VllmAdapters:
             await self._let_go(idle)
 
     async def _load(self, name: str, source: Path) -> Loaded:
+        try:
+            folder = await self._read_by_vllm(name, lambda folder: shutil.copytree(source, folder, dirs_exist_ok=True))
+        except FileNotFoundError as error:  # deleted since it was found
+            raise AdapterNotFoundError(f"The model {name} does not exist.", str(error)) from error
+        self._loaded[name] = Loaded(folder)
+        return self._loaded[name]
+
+    async def _load_untaught(self) -> None:
+        await self._read_by_vllm(UNTAUGHT, self._save_untaught)
+
+    async def _read_by_vllm(self, name: str, write: Callable[[Path], object]) -> Path:
+        """Have vLLM load what `write` puts into a folder of its own, which is returned."""
         folder = self._folder / f"{name}-{uuid.uuid4().hex[:12]}"
         try:
-            await asyncio.to_thread(shutil.copytree, source, folder)
+            await asyncio.to_thread(folder.mkdir)
+            await asyncio.to_thread(write, folder)
             answer = await self._vllm.load(name, folder)
             if answer.status_code == 400 and "already been loaded" in answer.text:  # by one before us; from where, nobody knows
                 await self._vllm.unload(name)
                 answer = await self._vllm.load(name, folder)
             if not answer.is_success:
                 raise AdapterError(f"The model {name} cannot be used.", f"vLLM: HTTP {answer.status_code}, {message_of(answer.content)}")
-        except FileNotFoundError as error:  # deleted since it was found
-            raise AdapterNotFoundError(f"The model {name} does not exist.", str(error)) from error
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, True)
             raise
-        self._loaded[name] = Loaded(folder)
-        return self._loaded[name]
+        return folder
 
     async def _let_go(self, name: str) -> None:
         """Unload, and only then delete the files: in the other order vLLM may look for them once more, and end."""

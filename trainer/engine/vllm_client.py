@@ -29,9 +29,8 @@ class NotServed(EngineStoppedError):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a vLLM serves now: its own name for the base model, tokens of prompt and answer together, the names of adapters."""
+    """What a vLLM serves now: tokens of prompt and answer together, the names of adapters."""
 
-    base: str
     max_context: int
     adapters: frozenset[str]
 
@@ -71,7 +70,7 @@ class VllmClient:
             answer.raise_for_status()
             cards = list(answer.json()["data"])
             base = next(each for each in cards if not each.get("parent"))
-            return Served(str(base["id"]), int(base["max_model_len"]), frozenset(str(each["id"]) for each in cards if each.get("parent")))
+            return Served(int(base["max_model_len"]), frozenset(str(each["id"]) for each in cards if each.get("parent")))
         except (httpx.HTTPError, KeyError, TypeError, ValueError, StopIteration) as error:
             raise EngineStoppedError(STOPPED, f"{type(error).__name__}: {error}") from error
 
