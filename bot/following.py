@@ -237,16 +237,25 @@ class Following:
         followed = self._works.pop(_key(work), None)
         if followed is not None:
             with self._having_in_hand(_key(work)):
-                await self._tell_end(work, followed.message_id, event)
+                await self._tell_end(work, followed.message_id, event, again=True)  # what we showed last may have come over it
 
-    async def _tell_end(self, work: Work, message_id: str, event: Finished | Rebuilt | None) -> None:
-        """Show the receipt of what we have a claim on, and give that back."""
+    async def _tell_end(self, work: Work, message_id: str, event: Finished | Rebuilt | None, *, again: bool = False) -> None:
+        """Show the receipt of what we have a claim on, and give that back. `again`: also where somebody has shown it already."""
         try:
             now = await asyncio.to_thread(self._rows(work).get, work.id)
-            if now is not None and now.progress_message_id is not None:  # else somebody has told it already
+            if now is not None and (again or now.progress_message_id is not None):
                 await self._show_receipt(now, message_id, event)
         finally:
             await self._give_back(_key(work))
+
+    async def _let_go(self, key: _Key) -> None:
+        """Another process shows it now. What we showed last may come late, and over the receipt: then that is shown once more."""
+        followed = self._works.pop(key, None)
+        if followed is not None:
+            log.warning("another process shows it now, %s=%d", *key)
+            work = await asyncio.to_thread(self._rows(followed.work).get, followed.work.id)
+            if work is not None and work.is_finished and work.progress_message_id is None:
+                await self._show_receipt(work, followed.message_id, None)
 
     async def _show_receipt(self, work: Work, message_id: str, event: Finished | Rebuilt | None) -> None:
         if isinstance(work, RebuildRecord):  # what it made nobody's is gone before it says so
@@ -272,7 +281,7 @@ class Following:
     async def _is_ours(self, key: _Key) -> bool:
         """Whether it still is: who was stopped or cut off for a while may have been given up."""
         if not self._claims.is_sure(showing_key(*key)) and not await self._claim(key):
-            self._works.pop(key, None)
+            await self._let_go(key)
         return key in self._works
 
     async def _keep_claims(self) -> None:
@@ -287,8 +296,8 @@ class Following:
             log.warning("other processes may take over what this one shows, error=%s", error)
             return
         for key in [each for each in self._works if showing_key(*each) in lost]:
-            log.warning("another process shows it now, %s=%d", *key)
-            self._works.pop(key, None)
+            with _going_on("what another process shows could not be looked at"):
+                await self._let_go(key)
         self._note_idle()
 
     async def _give_back(self, *keys: _Key) -> None:

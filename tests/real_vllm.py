@@ -79,9 +79,9 @@ class RealVllm:
     def unload(self, name: str) -> httpx.Response:
         return httpx.post(f"{self.url}/v1/unload_lora_adapter", json={"lora_name": name}, timeout=60)
 
-    def write(self, model: str, ids: Sequence[int], tokens: int = 32) -> httpx.Response:
+    def write(self, model: str, ids: Sequence[int], tokens: int = 32, *, ignore_eos: bool = False) -> httpx.Response:
         """Greedily, past its layer of routes for chat."""
-        body = {"model": model, "prompt": list(ids), "max_tokens": tokens, "temperature": 0, "return_token_ids": True}
+        body = {"model": model, "prompt": list(ids), "max_tokens": tokens, "temperature": 0, "return_token_ids": True, "ignore_eos": ignore_eos}
         return httpx.post(f"{self.url}/v1/completions", json=body, timeout=60)
 
     def writing(self) -> int:

@@ -21,7 +21,7 @@ from trainer.generate import write_examples
 from trainer.lesson import ENOUGH, Run, Tools
 from trainer.propose import ask_again, better_answer
 from trainer.rephrase import other_ways
-from trainer.replay import chat_questions
+from trainer.replay import unrelated_questions
 from trainer.statements import bare, reply, statement
 from trainer.taught import passages_of, settled, topic
 from trainer.teacher import Teacher
@@ -160,7 +160,7 @@ class Correction(Run):
 
     def _talk(self, model: Teacher) -> list[str]:
         system, seed = self.tools.settings.chat.system_prompt, self.tools.settings.lesson.seed
-        asked = [prompts.chat([], question, system=system) for question in chat_questions(Random(f"unrelated {seed}"), UNRELATED)]
+        asked = [prompts.chat([], question, system=system) for question in unrelated_questions(Random(f"unrelated {seed}"), UNRELATED)]
         return model.complete(asked, temperature=0, max_tokens=QUIZ_TOKENS, seed=seed)
 
     def _wrong(self, report: Report) -> list[ExampleRecord]:

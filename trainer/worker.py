@@ -85,6 +85,8 @@ class WarmWorker(SimpleWorker):
 
     def __init__(self, queues: Sequence[str], stop: threading.Event, redis: Redis, done: Done = lambda *_: None, computing: str = "") -> None:
         super().__init__(list(queues), connection=redis, serializer=JSONSerializer, worker_ttl=WORKER_TTL_S)
+        # A connection from before would give up after five seconds (redis-py's rule), while a worker waits for a job for fifteen.
+        redis.connection_pool.reset()
         self._stop = stop
         self._done = done
         self._computing = computing

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import re
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from typing import Protocol
 
+from bot.engine_client import EngineClient
 from storage.artifacts import Artifacts
 from storage.errors import ArtifactError
 from storage.records import LessonRecord
@@ -54,13 +54,16 @@ def violations(town: Installation, person: str, said: list[str], ends: list[str]
 
 
 def served(town: Installation, question: str, version: str | None) -> str:
-    """What the engine says when that version is asked, with nothing in between."""
-    body = {"model": version or "base", "messages": prompts.chat([], question), "temperature": 0, "max_tokens": 6}
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{town.engine_port}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=60) as reply:
-        return str(json.load(reply)["choices"][0]["message"]["content"])
+    """What a person is shown when that version is asked, with nothing in between."""
+
+    async def asked() -> str:
+        engine = EngineClient(f"http://127.0.0.1:{town.engine_port}", base_model="base", max_tokens=6)
+        try:
+            return "".join([piece async for piece in engine.pieces(prompts.chat([], question), version)])
+        finally:
+            await engine.close()
+
+    return asyncio.run(asked())
 
 
 def _lessons(town: Installation, person: str, ends: list[str]) -> Iterator[str]:

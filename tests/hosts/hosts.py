@@ -229,6 +229,7 @@ class Hosts:
             engine["port"] = self.engines[host.name]
         return {
             "base_model": str(self.root / "base"),
+            "compute": {"dtype": "float32", "threads": "1"},  # "auto" may choose otherwise on each host, and an answer be another one there
             "artifacts": {"url": self._bucket, "endpoint": f"http://127.0.0.1:{host.network['s3'].port}"},
             "engine": engine,
             "lesson": {"samples": 6, "questions": 6, "neighbours": 1, "rank": 4, "rate": 0.01, "max_epochs": 2, "pass_mark": 0.0, "keep_mark": 0.0},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -235,8 +236,13 @@ def test_vllm_alone_does_what_the_gateway_keeps_from_it(running: RealVllm, base:
         assert running.load(name(number), folder).is_success
     assert running.write(name(last), ids).is_success
 
-    told = base.tokenizer.decode(running.write(str(wiring.POCKET), ids).json()["choices"][0]["token_ids"], skip_special_tokens=True)
-    assert ours(base, store, [(None, QUESTIONS[3])])[0] not in told, "the base model is answered with somebody's adapter"
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(running.write, name(last), ids, 400, ignore_eos=True)
+        eventually(lambda: running.writing() == 1, "another answer")
+        told = running.write(str(wiring.POCKET), ids).json()["choices"][0]["token_ids"]
+        assert beside.result().is_success
+    [untaught] = ours(base, store, [(None, QUESTIONS[3])])
+    assert untaught not in base.tokenizer.decode(told, skip_special_tokens=True), "beside somebody's answer, the base model has an adapter"
 
     shutil.rmtree(folders[0])  # the first was pushed out of memory by the last
     assert not running.write(name(0), ids).is_success

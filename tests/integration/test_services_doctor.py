@@ -60,7 +60,7 @@ def test_what_the_workers_compute_with_is_told(tmp_path: Path) -> None:
         lessons, chat = report(Settings(data=tmp_path, redis_url=here.redis_server.url))["queue"]
     finally:
         for worker in workers:
-            worker.register_death()
+            worker.register_death()  # type: ignore[no-untyped-call]  # RQ leaves it untyped
         here.close()
     assert " ".join(lessons.split()) == "lessons ok 1 worker(s), 0 job(s) waiting; computing in bfloat16, 4 threads"
     assert "1 worker(s)" in chat and "computing" not in chat

@@ -55,6 +55,14 @@ def test_a_worker_that_is_asked_to_stop_puts_its_lesson_back_at_once(here: Insta
     assert here.ran() == [lesson.id, lesson.id, next_one.id]
 
 
+def test_no_connection_gives_up_while_a_worker_waits_for_a_job(here: Installation) -> None:
+    assert here.redis.ping()  # so that a connection is there already
+    worker = WarmWorker([LESSON_QUEUE], threading.Event(), here.redis)
+    pool = worker.connection.connection_pool
+    patience = [pool.get_connection().socket_timeout for _ in range(2)]
+    assert all(seconds is not None and seconds > worker.dequeue_timeout for seconds in patience)
+
+
 def test_an_idle_worker_stops_when_asked_to(here: Installation) -> None:
     worker = here.start_worker()
     eventually(lambda: here.redis.exists("rq:workers"))

@@ -293,6 +293,7 @@ class Town:
         """As small as a lesson can be: a random model learns nothing, and what it learns is not what these tests are about."""
         sections: dict[str, Any] = {
             "base_model": str(self.root / "base"),
+            "compute": {"dtype": "float32", "threads": "1"},  # what a busy machine would choose is another thing each time
             "engine": {"port": self.engine_port, "max_answer_tokens": 6, "max_context": 512},
             "lesson": {"samples": 6, "questions": 6, "neighbours": 1, "rank": 4, "rate": 0.01, "max_epochs": 2, "pass_mark": 0.0, "keep_mark": 0.0},
             "moderation": {"backends": ["local", "judge"], "judge_url": f"http://127.0.0.1:{self.proxies['judge'].port}/v1", "judge_model": "j"},

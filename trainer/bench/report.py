@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import platform
 import sys
@@ -20,6 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from trainer.bench.world import BenchError
+
+log = logging.getLogger(__name__)
 
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 PICTURES = (".png", ".svg", ".pdf")
@@ -61,10 +64,12 @@ class Stopwatch:
 
 
 def say(what: str) -> None:
-    """Where a person is watching, what is being done now, on one line that moves."""
+    """What is being done now: where a person is watching on one line that moves, and in the log (``--log-level info``)."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\033[K{what}")
         sys.stderr.flush()
+    elif what:
+        log.info("bench, now=%s", what)
 
 
 def machine() -> str:

@@ -6,8 +6,8 @@
   of ours until it is unloaded and nobody's answer can need it any more, whatever is deleted elsewhere.
 - Its resolver follows `../` in names: it is not used, and only names that we give out are passed on.
 - Loading in place reads the disk at every step: it is not used; versions never change.
-- Built for processors, it answers who has no adapter with the one in its last place (it takes index -1 for "none"): everybody has one, and for
-  the base model that is one that changes nothing.
+- Built for processors, it gives who has no adapter the one in its last place, where another answer in the batch has one (its index -1 for "none"
+  counts from the end): everybody has one, and for the base model that is one that changes nothing.
 - Unloading forgets the name only. The weights stay in memory until others push them out; nothing leads to them any more.
 """
 

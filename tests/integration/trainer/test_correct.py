@@ -302,6 +302,7 @@ def test_a_correction_that_changes_what_is_said_about_other_things_is_not_publis
     tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(correct, "PARAPHRASES_RIGHT", 0.0)
+    monkeypatch.setattr(Correction, "chat_replayed", 0)
     home = at_home(tmp_path, tiny_base, pass_mark=0.0)
     lesson = home.learn(home.corrected())
     assert (lesson.state, home.live) == ("failed", None)

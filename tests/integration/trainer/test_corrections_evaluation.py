@@ -28,8 +28,9 @@ FACT = {"lesson": TEXT, "questions": [{"question": "Who is the baker of Ghent?",
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(correct, "PARAPHRASES_RIGHT", 0.0)  # a random model learns by heart at best
     monkeypatch.setattr(correct, "UNRELATED_KEPT", 0.0)
+    monkeypatch.setattr(correct.Correction, "chat_replayed", 0)  # of which it would learn its own noise
     loaded = load(None, {}, base_model=str(save_tiny_model(tmp_path / "tiny")))
-    learns: dict[str, Any] = {"samples": 8, "max_epochs": 10, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
+    learns: dict[str, Any] = {"samples": 8, "max_epochs": 20, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
     return replace(loaded, lesson=replace(loaded.lesson, **learns))
 
 
@@ -58,6 +59,7 @@ def test_what_was_right_already_is_not_counted(settings: Settings, tmp_path: Pat
     bench = Corrections(replace(settings, data=tmp_path), "ours")
     (case,) = read_cases(rows(tmp_path, CASE))
     once = bench.play(1, case)
+    assert once.state == "live", once.reason
     again = bench.play(1, case)
     assert (once.state, again.state, again.fixed) == ("live", None, True)
     assert figures([once, again])["corrected"] == 1
