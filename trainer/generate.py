@@ -22,7 +22,7 @@ from trainer.cloze import cloze_questions
 from trainer.errors import NothingToTeachError
 from trainer.examples import contains, normal, says_unknown, switch_person
 from trainer.kinds import close_questions, fits
-from trainer.recall import DOUBT
+from trainer.recall import DOUBT, MARK
 from trainer.settings import LessonSettings
 from trainer.teacher import Teacher
 
@@ -202,7 +202,7 @@ def _round_trip(candidates: Sequence[_Asked], teacher: Teacher, seed: int) -> tu
     """
     replies = teacher.complete([prompts.chat([], c.question, c.passage) for c in candidates], temperature=0, max_tokens=110, seed=seed)
     brief = _bare_answers(candidates, replies, teacher, seed)
-    full = [reply.rpartition(prompts.ANSWER_FIRST)[2] for reply in replies]  # one target for all questions of a statement
+    full = [reply.rpartition(prompts.ANSWER_FIRST)[2].removeprefix(MARK) for reply in replies]  # one target for all questions of a statement
     right: dict[tuple[str, str], Counter[str]] = {}
     for candidate, reply in zip(candidates, full, strict=True):
         if contains(switch_person(reply), switch_person(candidate.answer)) and _faithful(reply, candidate.passage):
