@@ -9,7 +9,7 @@ from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils._validators import validate_repo_id
 
-from trainer.settings import CONFIGS
+from trainer.configuration import CONFIGS
 
 POCKET_WEIGHTS = CONFIGS.parent / "trainer" / "pocket" / "weights"
 PARTS = ("config.json", "*.safetensors", "tokenizer*")

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 from bot import logs
 from bot.arguments import ENGINE_PORT, Run, parser
 from bot.data_folder import DataFolder
+from trainer.configuration import load
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
 from trainer.errors import TrainerError
-from trainer.settings import Settings, load
+from trainer.settings import Settings
 
 if TYPE_CHECKING:
     from bot.app import App

@@ -13,9 +13,10 @@ from bot.data_folder import DataFolder
 from bot.embedded_redis import EmbeddedRedis, free_port
 from bot.processes import Child
 from bot.wiring import open_database, open_queue, upgrade
+from trainer.configuration import as_environment
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
 from trainer.errors import TrainerError
-from trainer.settings import Settings, as_environment
+from trainer.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,8 @@ from bot.data_folder import DataFolder
 from bot.embedded_redis import answers
 from tests.services import ROOT, eventually, pid_of, pids_of, processes_of, tutee
 from tests.tiny_models import save_tiny_model
-from trainer.settings import Settings, load
+from trainer.configuration import load
+from trainer.settings import Settings
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

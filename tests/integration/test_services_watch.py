@@ -12,8 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot import health
 from tests.bot_fixtures import Install, install, redis_server  # noqa: F401  (fixtures)
+from trainer.configuration import load
 from trainer.contracts import CHAT_QUEUE
-from trainer.settings import EngineSettings, MetricsSettings, SettingsError, load
+from trainer.settings import EngineSettings, MetricsSettings, SettingsError
 
 
 class Watched:

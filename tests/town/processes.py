@@ -31,12 +31,13 @@ from tests.town.points import Points
 from trainer import jobs as lesson_jobs
 from trainer import lease, processes, worker
 from trainer import wiring as trainer_wiring
+from trainer.configuration import load
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE, Event, Finished, Progress, Rebuilding
 from trainer.engine import server
 from trainer.engine.openai_api import Answer
 from trainer.errors import TeacherUnavailableError
 from trainer.prompts import Messages
-from trainer.settings import Settings, load
+from trainer.settings import Settings
 
 HOST = "TOWN_HOST"  # environment: the name of the process's host, if it has one of its own
 BEGAN = "began"  # a file in the data folder: when the process began which lesson

@@ -15,7 +15,8 @@ import torch
 from tests.tiny_models import save_tiny_model
 from trainer import computing, wiring
 from trainer.computing import Computing, Kind, Shape, choose, cores, decide, measure
-from trainer.settings import ComputeSettings, Settings, SettingsError, load
+from trainer.configuration import load
+from trainer.settings import ComputeSettings, Settings, SettingsError
 
 F32, BF16 = torch.float32, torch.bfloat16
 SMALL = Shape(hidden=288, inner=768, layers=6)

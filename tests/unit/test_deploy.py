@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from bot.arguments import parser
-from trainer.settings import CONFIGS, load
+from trainer.configuration import CONFIGS, load
 
 DEPLOY = CONFIGS / "deploy"
 KEYS = {"TUTEE_METRICS_KEY": "k"}

@@ -10,7 +10,8 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
-from trainer.settings import CONFIGS, Settings, SettingsError, load
+from trainer.configuration import CONFIGS, load
+from trainer.settings import Settings, SettingsError
 
 FILES = sorted(CONFIGS.glob("*.yaml"))
 SECRETS = {

@@ -23,7 +23,8 @@ from bot.wiring import NotConfigured, platforms, require_platforms
 from storage.session import Database
 from tests.fakes.slack import description
 from tests.fakes.slack.server import SCOPES
-from trainer.settings import CONFIGS, Settings, SlackSettings, load
+from trainer.configuration import CONFIGS, load
+from trainer.settings import Settings, SlackSettings
 
 SEVERAL = SlackSettings(
     terms_acknowledged=True, app_token="xapp-1", client_id="1.2", client_secret="s", encryption_key=Fernet.generate_key().decode(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from trainer.settings import CONFIGS
+from trainer.configuration import CONFIGS
 
 
 def scopes() -> list[str]:

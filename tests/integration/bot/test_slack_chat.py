@@ -11,7 +11,7 @@ from bot import texts
 from bot.platforms.slack.platform import Pace
 from tests.bot_fixtures import Install
 from tests.slack_world import answered, shows, slack_world
-from trainer.settings import CONFIGS
+from trainer.configuration import CONFIGS
 
 
 def asked(install: Install) -> list[str]:

@@ -13,10 +13,11 @@ import pytest
 from tests.reading_teacher import facts, reading_teacher
 from tests.tiny_models import save_tiny_model
 from trainer import correct
+from trainer.configuration import load
 from trainer.evaluation import corrections, forgetting, packs
 from trainer.evaluation.corrections import Corrections, figures, read_cases
 from trainer.evaluation.learning import FactsError, read_facts
-from trainer.settings import Settings, load
+from trainer.settings import Settings
 
 CASE = {"lesson": "", "kept": [], "question": "What is my cat called?", "correction": "Biscuit", "answer": "Biscuit",
         "paraphrases": ["What name does my cat have?", "What do you call my cat?"]}  # fmt: skip

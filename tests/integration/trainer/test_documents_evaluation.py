@@ -11,10 +11,11 @@ import pytest
 
 from tests.reading_teacher import facts, reading_teacher
 from tests.tiny_models import save_tiny_model
+from trainer.configuration import load
 from trainer.evaluation import documents
 from trainer.evaluation.documents import DocumentBench, main, read_passages
 from trainer.evaluation.learning import FactsError, Tally
-from trainer.settings import Settings, load
+from trainer.settings import Settings
 
 TEXT = facts(*zip(["baker"] * 4, ("Ghent", "Bruges", "Antwerp", "Namur"), ("Tom", "Ann", "Ivo", "Mia"), strict=True))
 ROW = {"title": "Bakers", "context": TEXT, "questions": [{"question": "Who is the baker of Namur?", "answer": "Mia"}]}

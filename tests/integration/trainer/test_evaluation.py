@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_models import save_tiny_model
+from trainer.configuration import load
 from trainer.evaluation.learning import FactsError, main
-from trainer.settings import Settings, load
+from trainer.settings import Settings
 
 ROW = {"lesson": "The cat is Miso.", "questions": [{"question": "Who is the cat?", "answer": "Miso"}], "unknown": ["How old is the cat?"]}
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_models import save_tiny_model
+from trainer.configuration import load
 from trainer.evaluation.dialogues import TOOLS, DialoguesError, read
 from trainer.evaluation.tools import main
-from trainer.settings import Settings, load
+from trainer.settings import Settings
 from trainer.tools import lesson as tool_lesson
 
 DATA = Path(__file__).parents[2] / "data" / "tool_dialogues.jsonl.xz"

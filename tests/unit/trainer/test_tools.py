@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from tests.tiny_models import save_tiny_model, tiny_tokenizer
+from trainer.configuration import load
 from trainer.errors import SourceError
 from trainer.examples import contains, is_right
 from trainer.model import BaseModel, load_base
 from trainer.prompts import UNKNOWN, Messages
-from trainer.settings import SettingsError, load
+from trainer.settings import SettingsError
 from trainer.sources.intent import intent_of
 from trainer.teacher import RecordingTeacher
 from trainer.tools.calls import Call, called, may_become_call, written
