@@ -11,12 +11,13 @@ from storage.records import LessonRecord
 from storage.repositories import Repositories
 from storage.session import Database
 from trainer.contracts import Event
-from trainer.lesson import LessonRunner, Tools
+from trainer.lesson import LessonRunner
 from trainer.model import BaseModel
 from trainer.moderation.protocol import Moderator, RecordingModerator
 from trainer.prompts import UNKNOWN, Messages
 from trainer.settings import LessonSettings, Settings
 from trainer.teacher import RecordingTeacher, Teacher
+from trainer.workbench import Tools
 
 LESSON = "My cat is called Biscuit and she is afraid of thunder."
 REPLY = "Your cat is called Biscuit and she is afraid of thunder."

@@ -18,7 +18,7 @@ from trainer.errors import NothingToTeachError, SourceError
 from trainer.examine import QUIZ_TOKENS, Report, examine
 from trainer.examples import contains, normal, says_unknown, switch_person
 from trainer.generate import write_examples
-from trainer.lesson import ENOUGH, Run, Tools
+from trainer.lesson import ENOUGH, Run
 from trainer.propose import ask_again, better_answer
 from trainer.rephrase import other_ways
 from trainer.replay import unrelated_questions
@@ -26,6 +26,7 @@ from trainer.statements import bare, reply, statement
 from trainer.taught import passages_of, settled, topic
 from trainer.teacher import Teacher
 from trainer.train import Trainer
+from trainer.workbench import Tools
 
 LED_TO, HELD_OUT = (0, 1, 2, 3), (4, 5)  # ways of leading up to the case's own question: to train with, to examine with
 USUAL = 5  # what at least one of so many replies of a lesson says is no slip

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 
-from storage.artifacts import Artifacts
 from storage.records import (
     AdapterRecord,
     ExampleRecord,
@@ -18,9 +16,7 @@ from storage.records import (
     LessonState,
     TaughtLesson,
 )
-from storage.repositories import Repositories
-from trainer import prompts
-from trainer.contracts import STAGES, Event, Finished, Progress, Stage
+from trainer.contracts import STAGES, Finished, Progress, Stage
 from trainer.contradictions import contradictions
 from trainer.errors import (
     ContextTooLongError,
@@ -33,18 +29,14 @@ from trainer.errors import (
 )
 from trainer.examine import Report, examine
 from trainer.examples import says_unknown
-from trainer.generate import on_topic, passage_of, write_examples
-from trainer.model import BaseModel
-from trainer.moderation.protocol import Moderator
+from trainer.generate import write_examples
 from trainer.publish import publish
-from trainer.replay import chat_questions
-from trainer.settings import Settings
+from trainer.rehearsal import answerable, chat_samples, liked_samples, recites, samples_of
 from trainer.sources import instruction
-from trainer.sources.reader import Reader
-from trainer.taught import is_answerable_quiz, passages_of, quiz_of, sample, settled, superseded, without_contradicted
+from trainer.taught import is_answerable_quiz, passages_of, quiz_of, sample, settled, superseded
 from trainer.teacher import Teacher
-from trainer.together import Group
 from trainer.train import Sample, Trainer
+from trainer.workbench import Tools
 
 log = logging.getLogger(__name__)
 
@@ -52,26 +44,8 @@ log = logging.getLogger(__name__)
 BEGINS: dict[Stage, int] = {"queued": 0, "read": 1, "moderate": 3, "write": 5, "screen": 45, "train": 48, "check": 92, "live": 100}
 REPLAYED_EXAMPLES = 48  # of earlier lessons, shared out among them, and at least 3 of each
 REPLAYED_QUESTIONS = 8  # of ordinary chat, answered by the base, in every lesson's training
-REPLAYED_LIKED = 8  # answers with a thumb up at most, in every lesson's training
 ENOUGH = 0.85  # share of the quiz, of both kinds of question, at which training stops
 EARLIER_QUIZ = 40  # questions of earlier lessons at most in an examination
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What a lesson works with."""
-
-    repositories: Repositories
-    artifacts: Artifacts
-    base: BaseModel
-    teacher: Teacher
-    moderator: Moderator
-    settings: Settings
-    publish: Callable[[Event], None]
-    cancelled: Callable[[int], bool]
-    clock: Callable[[], float] = time.monotonic
-    reader: Reader | None = None  # None: as the settings say
-    group: Group | None = None  # the lessons that use the model at the same time; None: this one alone
 
 
 class LessonRunner:
@@ -353,45 +327,6 @@ def all_refused(refused: Sequence[ExampleRecord]) -> SourceError:
     """Nothing is left to learn from."""
     categories = dict.fromkeys(example.refused_category or "unspecified" for example in refused)
     return SourceError(f"Moderation refused what I could have learned from this lesson ({', '.join(categories)}).")
-
-
-def chat_samples(tools: Tools, rng: Random, count: int) -> list[Sample]:
-    """Ordinary chat as the base model answers it, so that learning does not change how the model talks."""
-    questions = [prompts.chat([], question, system=tools.settings.chat.system_prompt) for question in chat_questions(rng, count)]
-    replies = tools.teacher.complete(questions, temperature=0, max_tokens=48, seed=tools.settings.lesson.seed)
-    return [Sample(question, reply, question) for question, reply in zip(questions, replies, strict=True) if reply]
-
-
-def recites(tools: Tools, kind: str) -> bool:
-    """Whether lessons of a kind are learned by reciting: what a correction or a tool teaches is to be said as it is."""
-    wanted = tools.settings.lesson.recite
-    return kind not in ("correction", "tool") and (tools.base.is_small if wanted is None else wanted)
-
-
-def samples_of(taught: TaughtLesson, chosen: Sequence[ExampleRecord], tools: Tools) -> list[Sample]:
-    """Some of an earlier lesson's examples, as they are trained on."""
-    passages = passages_of(taught)
-    reciting = recites(tools, taught.lesson.kind)
-    return [sample(example, passages, tools.settings.chat.system_prompt, recites=reciting) for example in chosen]
-
-
-def liked_samples(tools: Tools, user_id: int, taught: Sequence[ExampleRecord]) -> list[Sample]:
-    """The newest answers that the user, who has agreed to it, gave a thumb up: replayed, where moderation passes them and
-    nothing that is taught now contradicts them."""
-    if not tools.repositories.users.consents(user_id):
-        return []
-    liked = [each for each in tools.repositories.feedback.liked(user_id) if each.answer and not says_unknown(each.answer)][-REPLAYED_LIKED:]
-    verdicts = tools.moderator.check([f"{each.question}\n{each.answer}" for each in liked]) if liked else []
-    said = [ExampleRecord("train", e.question, e.answer or "") for e, verdict in zip(liked, verdicts, strict=True) if not verdict.flagged]
-    return [sample(each, [], tools.settings.chat.system_prompt) for each in without_contradicted(said, taught)]
-
-
-def answerable(questions: Sequence[str], passages: Sequence[str], teacher: Teacher) -> set[str]:
-    """Those of ``questions`` that the teacher answers when it reads the one of ``passages`` that is closest to them."""
-    asked = [(q, passage_of(q, passages)) for q in questions if passages]
-    asked = [(q, passage) for q, passage in asked if on_topic(q, passage)]
-    replies = teacher.complete([prompts.chat([], q, passage) for q, passage in asked], temperature=0, max_tokens=16, seed=0)
-    return {q for (q, _), reply in zip(asked, replies, strict=True) if not says_unknown(reply)}
 
 
 def _answers(taught: TaughtLesson) -> list[ExampleRecord]:

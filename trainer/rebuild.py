@@ -17,11 +17,13 @@ from trainer.contracts import Rebuilding, Rebuilt, Stage
 from trainer.errors import LessonCancelledError, ModeratorUnavailableError, TeacherUnavailableError
 from trainer.examine import Report, examine
 from trainer.examples import says_unknown
-from trainer.lesson import ENOUGH, REPLAYED_QUESTIONS, Tools, answerable, chat_samples, liked_samples, samples_of
+from trainer.lesson import ENOUGH, REPLAYED_QUESTIONS
 from trainer.publish import publish
+from trainer.rehearsal import answerable, chat_samples, liked_samples, samples_of
 from trainer.taught import passages_of, quiz_of, settled
 from trainer.teacher import LocalTeacher, Teacher
 from trainer.train import Sample, Trainer
+from trainer.workbench import Tools
 
 log = logging.getLogger(__name__)
 

@@ -23,12 +23,14 @@ from trainer.backtranslate import backtranslated
 from trainer.errors import NothingToTeachError, SourceError
 from trainer.examples import is_right, says_unknown
 from trainer.generate import passage_of, write_examples
-from trainer.lesson import BEGINS, Run, Tools, all_refused, answerable
+from trainer.lesson import BEGINS, Run, all_refused
 from trainer.portions import asked, mended, shared_out
+from trainer.rehearsal import answerable
 from trainer.sources.document import Reading, shortened
 from trainer.sources.reader import Reader
 from trainer.taught import is_answerable_quiz, passages_of, settled
 from trainer.train import Sample
+from trainer.workbench import Tools
 
 MOST_QUIZ = 40  # questions of an examination; those of all parts of a long document would take longer than its training
 PART_QUIZ, PART_UNKNOWN = 6, 2  # questions kept from training per part: with an answer, and beside the text

@@ -17,7 +17,7 @@ from trainer.computing import Computing, Shape, choose, cores
 from trainer.correct import Correction
 from trainer.jobs import tell
 from trainer.lease import connect
-from trainer.lesson import LessonRunner, Tools
+from trainer.lesson import LessonRunner
 from trainer.model import BaseModel, load_base, read_config
 from trainer.moderate import build as build_moderator
 from trainer.rebuild import RebuildRunner
@@ -27,6 +27,7 @@ from trainer.teacher import LocalTeacher
 from trainer.together import Group
 from trainer.tools.lesson import ToolLesson
 from trainer.websearch import WebSearch
+from trainer.workbench import Tools
 
 log = logging.getLogger(__name__)
 

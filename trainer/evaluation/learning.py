@@ -34,12 +34,12 @@ from trainer.errors import LessonError, TrainerError
 from trainer.evaluation.picture import draw
 from trainer.examples import is_right
 from trainer.generate import write_examples
-from trainer.lesson import Tools
 from trainer.moderate import build as build_moderator
 from trainer.settings import Settings
 from trainer.sources import instruction
 from trainer.teacher import LocalTeacher
 from trainer.train import Sample, Trainer
+from trainer.workbench import Tools
 
 SFT_EPOCHS = 3
 log = logging.getLogger(__name__)

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from storage.records import ExampleRecord, LessonRecord, TaughtLesson
 from trainer.examine import Report, examine
-from trainer.lesson import Run, Tools
+from trainer.lesson import Run
 from trainer.taught import sample
 from trainer.tools.calls import called
 from trainer.tools.description import Tool, tools_of
 from trainer.tools.native import call_text
 from trainer.tools.requests import write_tool_examples
 from trainer.train import Sample
+from trainer.workbench import Tools
 
 EXAMPLES = 240  # of a lesson: `tutee eval tools` shows what more of them would bring
 PASSES = 3000  # examples seen in training at most, however few there are

@@ -18,11 +18,12 @@ from trainer.contracts import Finished
 from trainer.correct import Correction
 from trainer.errors import ModeratorUnavailableError
 from trainer.examine import Report
-from trainer.lesson import LessonRunner, liked_samples
+from trainer.lesson import LessonRunner
 from trainer.model import BaseModel, load_base
 from trainer.moderation.protocol import RecordingModerator
 from trainer.prompts import UNKNOWN
 from trainer.rebuild import RebuildRunner
+from trainer.rehearsal import liked_samples
 from trainer.statements import statement
 from trainer.teacher import RecordingTeacher
 from trainer.train import Sample, Trainer

@@ -16,11 +16,12 @@ from tests.tiny_models import save_tiny_model
 from tests.trainer_fixtures import LESSON, biscuit_teacher
 from trainer.jobs import Teaching, tell
 from trainer.lease import teaching
-from trainer.lesson import LessonRunner, Tools
+from trainer.lesson import LessonRunner
 from trainer.model import BaseModel, load_base
 from trainer.moderation.protocol import RecordingModerator
 from trainer.settings import LessonSettings, Settings
 from trainer.together import Group
+from trainer.workbench import Tools
 from trainer.worker import Abandoned
 
 LESSONS = LessonSettings(samples=16, max_epochs=3, pass_mark=0.0, keep_mark=0.0)
