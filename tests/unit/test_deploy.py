@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from trainer.configuration import CONFIGS, load
 
 DEPLOY = CONFIGS / "deploy"
 KEYS = {"TUTEE_METRICS_KEY": "k"}
-MANIFESTS = sorted(path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
+MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 SETTINGS = load(DEPLOY / "tutee.yaml", KEYS)
 
 
@@ -52,14 +54,19 @@ def test_a_manifest_with_a_slip_would_be_refused() -> None:
         kubernetes_validate.validate(wrong, "1.30", strict=True)
 
 
-def test_the_kustomization_names_files_that_are_there() -> None:
-    folder = DEPLOY / "kubernetes"
-    kustomization = documents(folder / "kustomization.yaml")[0]
-    for name in kustomization["resources"]:
-        assert (folder / name).is_file()
-    for generator in kustomization["configMapGenerator"]:
-        for each in generator["files"]:
-            assert (folder / each.partition("=")[2]).resolve() == DEPLOY / "tutee.yaml"
+def test_the_kustomization_names_files_that_are_there_and_none_above_it() -> None:
+    kustomization = documents(DEPLOY / "kustomization.yaml")[0]
+    files = [name for generator in kustomization["configMapGenerator"] for name in generator["files"]]
+    for name in (*kustomization["resources"], *files):
+        assert (DEPLOY / name).is_file() and ".." not in name
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kubectl_builds_the_kustomization() -> None:
+    built = subprocess.run(["kubectl", "kustomize", str(DEPLOY)], capture_output=True, check=True, text=True).stdout
+    kinds = [each["kind"] for each in yaml.safe_load_all(built)]
+    expected = sum(len(documents(DEPLOY / name)) for name in documents(DEPLOY / "kustomization.yaml")[0]["resources"])
+    assert len(kinds) == expected + 1 and "ConfigMap" in kinds
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
