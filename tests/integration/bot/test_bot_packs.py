@@ -35,6 +35,7 @@ def taught(install: Install) -> Install:
     version = install.publish_version(ada.id, [first.id, second.id])
     for lesson in (first, second):
         stored.lessons.finish(lesson.id, "live", version=version)
+        stored.lessons.said_all(lesson.id)
     return install
 
 

@@ -43,6 +43,7 @@ def learns(install: Install, text: str, *examples: ExampleRecord, read: str | No
     live = stored.adapters.live(user.id)
     version = install.publish_version(user.id, [*(live.lesson_ids if live else ()), lesson.id])
     stored.lessons.finish(lesson.id, "live", version=version)
+    stored.lessons.said_all(lesson.id)
     return version
 
 

@@ -57,7 +57,7 @@ def replies(classroom: Classroom, questions: list[str]) -> list[str]:
 
 
 def test_tools_taught_in_separate_lessons_are_used_side_by_side(tmp_path: Path, tiny: BaseModel) -> None:
-    classroom = Classroom(tmp_path, tiny, teacher=LocalTeacher(tiny), pass_mark=0.0, keep_mark=0.0, rate=1e-2)
+    classroom = Classroom(tmp_path, tiny, teacher=LocalTeacher(tiny), pass_mark=0.0, keep_mark=0.0, rate=5e-3)
     light, tea = teach(classroom, LIGHT), teach(classroom, TEA)
     assert (light.state, tea.state) == ("live", "live"), (light.reason, tea.reason)
     assert tea.metrics is not None
