@@ -34,7 +34,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few examples, seen often: what a random model can only learn by heart."""
     monkeypatch.setattr(tool_lesson, "EXAMPLES", 16)
-    monkeypatch.setattr(tool_lesson, "MOST_EPOCHS", 25)
+    monkeypatch.setattr(tool_lesson, "MOST_EPOCHS", 40)
 
 
 def teach(classroom: Classroom, text: str) -> LessonRecord:
@@ -57,7 +57,7 @@ def replies(classroom: Classroom, questions: list[str]) -> list[str]:
 
 
 def test_tools_taught_in_separate_lessons_are_used_side_by_side(tmp_path: Path, tiny: BaseModel) -> None:
-    classroom = Classroom(tmp_path, tiny, teacher=LocalTeacher(tiny), pass_mark=0.0, keep_mark=0.0, rate=5e-3)
+    classroom = Classroom(tmp_path, tiny, teacher=LocalTeacher(tiny), pass_mark=0.0, keep_mark=0.0, rate=1e-2)
     light, tea = teach(classroom, LIGHT), teach(classroom, TEA)
     assert (light.state, tea.state) == ("live", "live"), (light.reason, tea.reason)
     assert tea.metrics is not None
