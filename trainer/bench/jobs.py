@@ -121,10 +121,8 @@ class Bench:
                 break
             for name, rates in ways.items():
                 say(f"{count} users, {name}: {turn + 1} of {repeats}")
-                lessons = [self._write() for _ in range(count)]
                 began = time.perf_counter()
-                for queued in [lessons] if name == SIDE_BY_SIDE else [[lesson] for lesson in lessons]:
-                    self._learn(queued)
+                lessons = [lesson for at_once in ([count] if name == SIDE_BY_SIDE else [1] * count) for lesson in self._learn(at_once)]
                 rates.append(60 * count / (time.perf_counter() - began))
                 live[name] += sum(self._row(lesson).state == "live" for lesson in lessons)
         medians = {name: median(rates) for name, rates in ways.items()}
@@ -134,9 +132,9 @@ class Bench:
             for name, rate in medians.items()
         ]  # fmt: skip
 
-    def _learn(self, lessons: list[LessonRecord]) -> None:
-        """Queue these lessons at once, and wait until all have ended."""
-        after = self._newest()
+    def _learn(self, count: int) -> list[LessonRecord]:
+        """That many lessons, queued as soon as they are written (a row that waits without a job is queued by the chat), when all have ended."""
+        after, lessons = self._newest(), [self._write() for _ in range(count)]
         for lesson in lessons:
             self._enqueue(lesson)
         left = {lesson.id for lesson in lessons}
@@ -145,6 +143,7 @@ class Bench:
                 left.discard(event.lesson_id)
                 if not left:
                     break
+        return lessons
 
     def _one(self) -> dict[str, float]:
         """Seconds around one lesson; none where it did not go live."""
