@@ -189,25 +189,17 @@ def _add_eval(parser: Parser, command: _Command, run: Run) -> None:
         "--cases", type=Path, required=True, metavar="FILE", help="a JSON object per line: lesson, kept, question, correction, answer, paraphrases"
     )
     corrections.add_argument("--arms", default="ours", metavar="LIST", help="what to compare: ours, dpo, kto (default: ours)")
-    forgetting = command(
-        kinds,
-        "forgetting",
-        run,
-        "Teach facts, forget some, then ask about all of them.",
-        "tutee eval forgetting --facts facts.jsonl --each 4 --limit 24",
-    )
-    forgetting.add_argument("--facts", type=Path, required=True, metavar="FILE", help="a JSON object per line: lesson, questions, unknown")
-    forgetting.add_argument("--each", type=int, default=4, metavar="N", help="lessons of each user, who forgets one of them (default: 4)")
-    packs = command(
-        kinds,
-        "packs",
-        run,
-        "Take lessons from somebody else: trained anew, or by adding their adapter.",
-        "tutee eval packs --facts facts.jsonl --each 2 --limit 24",
-    )
-    packs.add_argument("--facts", type=Path, required=True, metavar="FILE", help="a JSON object per line: lesson, questions, unknown")
-    packs.add_argument("--each", type=int, default=2, metavar="N", help="lessons of a pack, and of who takes it (default: 2)")
-    for each in (corrections, forgetting, packs):
+    of_several = [
+        ("forgetting", 4, "lessons of each user, who forgets one of them", "Teach facts, forget some, then ask about all of them."),
+        ("packs", 2, "lessons of a pack, and of who takes it", "Take lessons from somebody else: trained anew, or by adding their adapter."),
+    ]
+    parsers = [corrections]
+    for name, count, lessons, what in of_several:
+        parser = command(kinds, name, run, what, f"tutee eval {name} --facts facts.jsonl --each {count} --limit 24")
+        parser.add_argument("--facts", type=Path, required=True, metavar="FILE", help="a JSON object per line: lesson, questions, unknown")
+        parser.add_argument("--each", type=int, default=count, metavar="N", help=f"{lessons} (default: {count})")
+        parsers.append(parser)
+    for each in parsers:
         each.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
         each.add_argument("--seed", type=int, metavar="N", help="of everything random (default: lesson.seed of the configuration)")
     moderation = command(kinds, "moderation", run, "Moderate labelled texts.", "tutee eval moderation --texts texts.jsonl")
@@ -228,7 +220,7 @@ def _add_eval(parser: Parser, command: _Command, run: Run) -> None:
     tools.add_argument("--requests", type=int, default=60, metavar="N", help="requests asked of each tool at most (default: 60)")
     tools.add_argument("--seeds", type=int, default=3, metavar="N", help="how often each arm runs, with another seed (default: 3)")
     tools.add_argument("--plot", type=Path, metavar="OUT.png", help="draw them there (.png, .svg or .pdf)")
-    for each in (learning, documents, corrections, forgetting, packs, moderation, tools):
+    for each in (learning, documents, *parsers, moderation, tools):
         each.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
 
 

@@ -16,7 +16,7 @@ from bot import cards, progress, texts
 from bot.app import App
 from bot.lessons import Teaching
 from bot.messages import LessonProgress
-from bot.owing import TRIES, Owing
+from bot.owing import TRIES, Owing, in_hand
 from bot.platforms.base import ChatPlatform
 from bot.progress import Work
 from bot.rebuilds import remove_versions, removed_by
@@ -87,7 +87,7 @@ class Following:
         key = _key(work)
         if key in self._works or key in self._in_hand:
             return
-        with self._having_in_hand(key):
+        with in_hand(self._in_hand, key, self._note_idle):
             if not await self._claim(key):
                 return
             shown, message_id = progress.begun(work), work.progress_message_id or ""
@@ -173,7 +173,7 @@ class Following:
                 if not work.is_finished:
                     await self.work(work)
                 else:
-                    with self._having_in_hand(key):
+                    with in_hand(self._in_hand, key, self._note_idle):
                         if await self._claim(key):
                             await self._tell_end(work, work.progress_message_id or "", None)
             except OSError:
@@ -221,7 +221,7 @@ class Following:
         followed = self._works.pop(_key(lesson), None)
         if followed is None:
             return
-        with self._having_in_hand(_key(lesson)):
+        with in_hand(self._in_hand, _key(lesson), self._note_idle):
             try:
                 waiting = replace(followed.shown, text=texts.awaiting(lesson.number))
                 await self._platform.edit(lesson.channel, followed.message_id, waiting)
@@ -236,7 +236,7 @@ class Following:
             return
         followed = self._works.pop(_key(work), None)
         if followed is not None:
-            with self._having_in_hand(_key(work)):
+            with in_hand(self._in_hand, _key(work), self._note_idle):
                 await self._tell_end(work, followed.message_id, event, again=True)  # what we showed last may have come over it
 
     async def _tell_end(self, work: Work, message_id: str, event: Finished | Rebuilt | None, *, again: bool = False) -> None:
@@ -307,17 +307,6 @@ class Following:
     def _rows(self, work: Work) -> Lessons | Rebuilds:
         stored = self._app.repositories
         return stored.lessons if isinstance(work, LessonRecord) else stored.rebuilds
-
-    @contextmanager
-    def _having_in_hand(self, key: _Key) -> Iterator[None]:
-        """Inside, something of it is being shown that is not followed yet, or no more: whoever waits for its end waits for that, too."""
-        self._in_hand[key] += 1
-        self._note_idle()
-        try:
-            yield
-        finally:
-            self._in_hand -= Counter([key])
-            self._note_idle()
 
     def _note_idle(self) -> None:
         if self.busy:

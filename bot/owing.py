@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 from bot import texts
 from bot.app import App
@@ -16,6 +17,7 @@ from bot.platforms.base import ChatPlatform
 from storage.records import ExchangeRecord
 from storage.repositories.base import utc_now
 
+K = TypeVar("K")
 GRACE_SECONDS = 3.0  # how long an answer that nobody here waits for is left to whoever does
 OWED_FOR = timedelta(days=1)  # so long after a message its answer is still worth showing
 TRIES = 3  # of a process, at showing what the platform refuses
@@ -80,7 +82,7 @@ class Owing:
             await self._end(exchange_id)
         now = asyncio.get_running_loop().time()
         for exchange_id in [each for each, due in self._unshown.items() if due <= now]:
-            with self._at_it(exchange_id):
+            with in_hand(self._showing, exchange_id, self._changed):
                 self._unshown.pop(exchange_id, None)
                 self._tried[exchange_id] += 1
                 exchange = await asyncio.to_thread(self._exchanges.get, exchange_id)
@@ -93,7 +95,7 @@ class Owing:
             return
         channel = self._awaited.pop(exchange_id, None)  # after the last await: nobody else can be showing it
         if channel is not None and exchange is not None:
-            with self._at_it(exchange_id):
+            with in_hand(self._showing, exchange_id, self._changed):
                 await self._show_alone(exchange, channel)
         self._changed()
 
@@ -129,15 +131,16 @@ class Owing:
     def _is_mine(self, exchange: ExchangeRecord) -> bool:
         return exchange.platform == self._platform.name and self._platform.serves(exchange.channel)
 
-    @contextmanager
-    def _at_it(self, exchange_id: int) -> Iterator[None]:
-        """Inside, the answer is being shown: whoever waits until nothing is owed waits for that, too."""
-        self._showing[exchange_id] += 1
-        self._changed()
-        try:
-            yield
-        finally:
-            self._showing[exchange_id] -= 1
-            if not self._showing[exchange_id]:
-                del self._showing[exchange_id]
-            self._changed()
+
+@contextmanager
+def in_hand(counts: Counter[K], key: K, changed: Callable[[], None]) -> Iterator[None]:
+    """Inside, something of `key` is being shown, and counted: whoever waits until nothing is owed waits for that, too."""
+    counts[key] += 1
+    changed()
+    try:
+        yield
+    finally:
+        counts[key] -= 1
+        if not counts[key]:
+            del counts[key]
+        changed()

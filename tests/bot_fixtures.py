@@ -95,8 +95,9 @@ class FakeEngine:
     def _beginning(self, taught: str) -> dict[str, Any]:
         """The first token of a reply, whole, as OpenAI's servers give it."""
         doubt = next((doubt for said, doubt in (self.doubts or {}).items() if said in taught), 0.99)
-        likeliest = [{"token": "I", "logprob": math.log(doubt), "bytes": None}, {"token": "Bis", "logprob": math.log(1 - doubt), "bytes": None}]
-        content = [{**max(likeliest, key=lambda each: each["logprob"]), "top_logprobs": likeliest}]  # type: ignore[arg-type, return-value]
+        shares = {"I": doubt, "Bis": 1 - doubt}
+        likeliest: list[dict[str, Any]] = [{"token": token, "logprob": math.log(share), "bytes": None} for token, share in shares.items()]
+        content = [{**max(likeliest, key=lambda each: each["logprob"]), "top_logprobs": likeliest}]
         message = {"role": "assistant", "content": content[0]["token"]}
         logprobs = None if self.doubts is None else {"content": content}
         choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": "length"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+pytest_plugins = ("tests.bot_fixtures", "tests.buckets", "tests.storage_fixtures")  # the fixtures that several folders use
+
 # Whatever runs the tests may ignore these, as a shell does for what it runs in the background; what the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.buckets import S3, keys, s3_server  # noqa: F401  (fixtures)
+from tests.buckets import S3, keys
 from tests.faults.cases import CUTS, Case
 from tests.faults.cuts import EVERYONE, play_cut
 from tests.hosts.hosts import Hosts
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
-def hosts(s3_server: S3) -> Iterator[Hosts]:  # noqa: F811
+def hosts(s3_server: S3) -> Iterator[Hosts]:
     """One installation that lives through all of them."""
     with keys(), Hosts(s3_server) as hosts:
         hosts.start(*EVERYONE)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.buckets import S3, s3, s3_server  # noqa: F401  (fixtures)
+from tests.buckets import S3
 from tests.faults.checks import served, user_of, violations
 from tests.hosts.hosts import PATIENCE, Hosts
 from tests.services import eventually
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
-def hosts(s3: S3) -> Iterator[Hosts]:  # noqa: F811
+def hosts(s3: S3) -> Iterator[Hosts]:
     with Hosts(s3) as running:
         running.start(*ENGINES, *WORKERS, *BOTS)
         running.until_ready(*ENGINES, *WORKERS, *BOTS)

@@ -8,16 +8,15 @@ import os
 import shutil
 import signal
 import tempfile
-import threading
 import urllib.request
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import yaml
+from anyio.from_thread import start_blocking_portal
 
 from bot.embedded_redis import EmbeddedRedis, free_port
 from storage.repositories import Repositories
@@ -34,7 +33,6 @@ from tests.town.proxy import Proxy, Way
 from tests.town.square import Shown, Square
 from trainer.lease import connect
 
-T = TypeVar("T")
 PATIENCE = 120.0  # seconds; the machine may be busy, and a test that passes never waits for long
 ENGINES = ("engine-1", "engine-2")
 ROLES = {"worker": "both"}  # which processes of `tests.town.processes` are hosts named so
@@ -59,7 +57,7 @@ class Hosts:
 
     def __init__(self, s3: S3) -> None:
         self._s3 = s3
-        self._loop = asyncio.new_event_loop()
+        self._thread = start_blocking_portal("asyncio", name="hosts")  # the platform, the proxies
         self.hosts: dict[str, Host] = {}
         self._all: list[Host] = []
         self.engines = {name: free_port() for name in ENGINES}
@@ -67,7 +65,7 @@ class Hosts:
     def __enter__(self) -> Hosts:
         # Not under pytest's folder: a Unix socket's path must be short.
         self.root = Path(tempfile.mkdtemp(prefix="tutee-hosts-"))
-        threading.Thread(target=self._loop.run_forever, name="hosts", daemon=True).start()
+        self._portal = self._thread.__enter__()
         self._nursery = Nursery()
         save_tiny_model(self.root / "base")
         self._redis_server = EmbeddedRedis(self.root / "redis", self.root / "redis.log")
@@ -82,7 +80,7 @@ class Hosts:
         self._bucket = f"s3://{self._s3.bucket()}/adapters"
         self.store = open_artifacts(ArtifactSettings(self._bucket, self._s3.endpoint), self.root / "observer")
         self.square = Square(self.root / "square")
-        self._run(self.square.open())
+        self._portal.call(self.square.open)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,9 +89,9 @@ class Hosts:
         self._nursery.close()
         for host in self._all:
             for proxy in host.network.values():
-                self._run(proxy.stop())
-        self._run(self.square.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+                self._portal.call(proxy.stop)
+        self._portal.call(self.square.close)
+        self._thread.__exit__(None, None, None)
         self.database.close()
         self.redis.close()
         self._redis_server.stop()
@@ -105,11 +103,11 @@ class Hosts:
 
     def say(self, bot: str, person: str, text: str, message_id: str | None = None) -> str:
         """Have a person write, and the platform hand it to this bot; the message's id."""
-        return self._call(lambda: self.square.say(person, text, message_id=message_id, to=bot))
+        return self._portal.call(lambda: self.square.say(person, text, message_id=message_id, to=bot))
 
     def deliver_again(self, bot: str) -> None:
         """The platform hands to this bot what none has said that it has handled."""
-        self._call(lambda: self.square.deliver_again(bot))
+        self._portal.call(lambda: self.square.deliver_again(bot))
 
     def seen_by(self, person: str, kind: str | None = None) -> list[Shown]:
         """What bots show the person, oldest first; of that kind."""
@@ -134,7 +132,7 @@ class Hosts:
             (folder / "points").mkdir()
             for to, proxy in self._connections(name, folder).items():
                 host.network[to] = proxy
-                self._run(proxy.start())
+                self._portal.call(proxy.start)
             (folder / "tutee.yaml").write_text(yaml.safe_dump(self._settings(host)))
             role = name.split("-")[0]
             host.pid = self._nursery.start([ROLES.get(role, role), str(folder)], self._environment(host), folder / "log")
@@ -209,7 +207,7 @@ class Hosts:
                 if name in other.network:
                     other.network[name].way = way
 
-        self._call(change)
+        self._portal.call(change)
 
     def _is_ready(self, name: str) -> bool:
         assert Path(f"/proc/{self.hosts[name].pid}").exists(), f"{name} ended: {self.log(name)}"
@@ -245,12 +243,3 @@ class Hosts:
                 "TUTEE_ENGINE_URL": ",".join(f"http://127.0.0.1:{ports[engine]}" for engine in self.engines),
             }
         return places
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
-
-    def _call(self, do: Callable[[], T]) -> T:
-        async def called() -> T:
-            return do()
-
-        return self._run(called())

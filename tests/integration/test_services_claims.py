@@ -10,13 +10,12 @@ import pytest
 from redis import Redis
 
 from bot.embedded_redis import EmbeddedRedis
-from tests.bot_fixtures import redis_server  # noqa: F401  (a fixture)
 from tests.services import ROOT, eventually
 from trainer.lease import Claims, connect
 
 
 @pytest.fixture
-def redis(redis_server: EmbeddedRedis) -> Redis:  # noqa: F811
+def redis(redis_server: EmbeddedRedis) -> Redis:
     connection = connect(redis_server.url)
     connection.flushall()
     return connection
@@ -44,7 +43,7 @@ def test_who_does_not_keep_it_loses_it_and_hears_so(redis: Redis) -> None:
     assert redis.exists("a", "b") == 2
 
 
-def test_of_a_process_that_died_on_this_machine_it_is_free_at_once(redis: Redis, redis_server: EmbeddedRedis) -> None:  # noqa: F811
+def test_of_a_process_that_died_on_this_machine_it_is_free_at_once(redis: Redis, redis_server: EmbeddedRedis) -> None:
     taking = "import sys; from trainer.lease import Claims, connect; assert Claims(connect(sys.argv[1])).take('a')"
     subprocess.run([sys.executable, "-c", taking, redis_server.url], cwd=Path(ROOT), check=True)
     assert redis.exists("a")

@@ -12,7 +12,7 @@ from rich.console import Console
 from bot.doctor import examine
 from storage.stores import ArtifactSettings
 from tests.bot_fixtures import FakeEngine
-from tests.buckets import S3, s3, s3_server  # noqa: F401  (fixtures)
+from tests.buckets import S3
 from tests.services import Installation
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE
 from trainer.settings import EngineSettings, Settings
@@ -30,7 +30,7 @@ def report(settings: Settings) -> dict[str, list[str]]:
     return found
 
 
-def test_the_bucket_is_looked_into(tmp_path: Path, s3: S3) -> None:  # noqa: F811
+def test_the_bucket_is_looked_into(tmp_path: Path, s3: S3) -> None:
     there = Settings(data=tmp_path, artifacts=ArtifactSettings(f"s3://{s3.bucket()}/x", s3.endpoint))
     away = replace(there, artifacts=ArtifactSettings("s3://bucket/x", "http://127.0.0.1:1"))
     wrong = replace(there, artifacts=ArtifactSettings("s3://key:secret@bucket/x"))

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import health
-from tests.bot_fixtures import Install, install, redis_server  # noqa: F401  (fixtures)
+from tests.bot_fixtures import Install
 from trainer.configuration import load
 from trainer.contracts import CHAT_QUEUE
 from trainer.settings import EngineSettings, MetricsSettings, SettingsError
@@ -34,13 +34,13 @@ class Watched:
 
 
 @pytest.fixture
-def watched(install: Install) -> Iterator[Watched]:  # noqa: F811
+def watched(install: Install) -> Iterator[Watched]:
     found = Watched(install)
     yield found
     found.watch.close()
 
 
-def test_what_the_installation_and_this_process_do_can_be_read(install: Install, watched: Watched) -> None:  # noqa: F811
+def test_what_the_installation_and_this_process_do_can_be_read(install: Install, watched: Watched) -> None:
     install.app.engine.observe = watched.measured.answer
     install.engine.mode = "busy"
     install.talk_without_waiting("Hello?")
@@ -60,13 +60,13 @@ def test_what_the_installation_and_this_process_do_can_be_read(install: Install,
     assert watched.figures()["tutee_job_seconds_sum", (("outcome", "done"), ("queue", CHAT_QUEUE))] == 2.0
 
 
-def test_nothing_of_what_people_write_is_in_the_figures(install: Install, watched: Watched) -> None:  # noqa: F811
+def test_nothing_of_what_people_write_is_in_the_figures(install: Install, watched: Watched) -> None:
     install.talk_without_waiting("[Learn] My cat is called Miso.", "Hello?")
     text = watched.get("/metrics").text
     assert "Miso" not in text and "ada" not in text and "user-1" not in text
 
 
-def test_ready_says_which_part_is_away(install: Install, watched: Watched) -> None:  # noqa: F811
+def test_ready_says_which_part_is_away(install: Install, watched: Watched) -> None:
     assert watched.get("/health").status_code == 200
     install.engine.stop()
     away = watched.get("/ready")
@@ -74,7 +74,7 @@ def test_ready_says_which_part_is_away(install: Install, watched: Watched) -> No
     assert watched.get("/health").status_code == 200, "it runs all the same: starting it again would mend nothing"
 
 
-def test_figures_without_a_database_say_so(install: Install, watched: Watched, tmp_path: Path) -> None:  # noqa: F811
+def test_figures_without_a_database_say_so(install: Install, watched: Watched, tmp_path: Path) -> None:
     install.database.engine.dispose()
     (install.folder / "tutee.db").write_bytes(b"no database at all, only some text" * 100)
     seen = watched.figures()
@@ -82,7 +82,7 @@ def test_figures_without_a_database_say_so(install: Install, watched: Watched, t
     assert ("tutee_users", ()) in seen or seen["tutee_up", (("part", "database"),)] == 0
 
 
-def test_a_key_is_asked_for_where_there_is_one(install: Install) -> None:  # noqa: F811
+def test_a_key_is_asked_for_where_there_is_one(install: Install) -> None:
     keyed = Watched(install, key="s3cret")
     try:
         assert keyed.get("/metrics").status_code == keyed.get("/metrics", Authorization="Bearer other").status_code == 401
@@ -103,6 +103,6 @@ def test_others_may_only_read_it_with_a_key(tmp_path: Path) -> None:
         load(config, {})
 
 
-def test_a_port_that_is_taken_is_said_in_words(install: Install, watched: Watched) -> None:  # noqa: F811
+def test_a_port_that_is_taken_is_said_in_words(install: Install, watched: Watched) -> None:
     with pytest.raises(health.PortTaken, match=r"metrics\.port"):
         health.Watch(MetricsSettings(port=watched.watch.port), watched.measured.registry, {})

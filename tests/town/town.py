@@ -8,15 +8,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import urllib.request
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import psycopg
 import yaml
+from anyio.from_thread import start_blocking_portal
 from redis import Redis
 
 from bot.embedded_redis import EmbeddedRedis, free_port
@@ -32,7 +32,6 @@ from tests.town.proxy import Proxy
 from tests.town.square import Shown, Square
 from trainer.lease import connect
 
-T = TypeVar("T")
 Role = Literal["engine", "worker", "chat", "bot"]
 ROLES: tuple[Role, ...] = ("engine", "worker", "chat", "bot")
 DISK_MB = 48
@@ -50,12 +49,12 @@ class Town:
         self._changes = changes
         self.points = Points(self.root / "points")
         self.pids: dict[str, int] = {}
-        self._loop = asyncio.new_event_loop()
+        self._thread = start_blocking_portal("asyncio", name="town")  # the platform, the proxies
         self._postgres: Any = None
         self.disk_is_real = False
 
     def __enter__(self) -> Town:
-        threading.Thread(target=self._loop.run_forever, name="town", daemon=True).start()
+        self._portal = self._thread.__enter__()
         self._build()
         for role in ROLES:
             self.start(role)
@@ -69,10 +68,10 @@ class Town:
         self.database.close()
         self._redis.stop()
         for proxy in self.proxies.values():
-            self._run(proxy.stop())
-        self._run(self.square.close())
-        self._run(self.judge.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+            self._portal.call(proxy.stop)
+        self._portal.call(self.square.close)
+        self._portal.call(self.judge.stop)
+        self._thread.__exit__(None, None, None)
         if self._postgres is not None:
             self._postgres.stop()
             shutil.rmtree(self._postgres.pgdata, ignore_errors=True)
@@ -84,11 +83,11 @@ class Town:
 
     def say(self, person: str, text: str, *, message_id: str | None = None) -> str:
         """Have a person write; the message's id."""
-        return self._call(lambda: self.square.say(person, text, message_id=message_id))
+        return self._portal.call(lambda: self.square.say(person, text, message_id=message_id))
 
     def say_all(self, lines: Sequence[tuple[str, str]]) -> None:
         """Have all these people write at the same moment."""
-        self._call(lambda: [self.square.say(person, text) for person, text in lines])
+        self._portal.call(lambda: [self.square.say(person, text) for person, text in lines])
 
     def seen_by(self, person: str, kind: str | None = None) -> list[Shown]:
         """What the bot shows the person, oldest first; of that kind."""
@@ -238,7 +237,7 @@ class Town:
                 if way == "refused":
                     self.proxies[to].cut()
 
-        self._call(change)
+        self._portal.call(change)
 
     # Parts
 
@@ -255,8 +254,8 @@ class Town:
         self._redis_client = connect(self._redis.url)
         self.square, self.judge = Square(self.root / "square.sock"), Judge()
         (self.data / "square.sock").symlink_to(self.root / "square.sock")
-        self._run(self.square.open())
-        self._run(self.judge.start())
+        self._portal.call(self.square.open)
+        self._portal.call(self.judge.start)
         self.engine_port = free_port()
         self.proxies = {
             "redis": Proxy(lambda: asyncio.open_unix_connection(str(self._redis.folder / "redis.sock"))),
@@ -268,7 +267,7 @@ class Town:
         if self.kind == "postgresql":
             self._start_postgres()
         for proxy in self.proxies.values():
-            self._run(proxy.start())
+            self._portal.call(proxy.start)
         if self.kind == "postgresql":
             seen_url = f"postgresql://postgres@127.0.0.1:{self.proxies['database'].port}/town"
         self._seen_url = seen_url
@@ -317,12 +316,3 @@ class Town:
     def _signal(self, pid: int, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
-
-    def _call(self, do: Callable[[], T]) -> T:
-        async def called() -> T:
-            return do()
-
-        return self._run(called())

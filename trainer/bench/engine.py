@@ -25,9 +25,10 @@ from trainer.bench import limit, servers
 from trainer.bench.ours import Tutee, TuteeHttp
 from trainer.bench.peers import Peft, Stacked, Transformers
 from trainer.bench.picture import draw
-from trainer.bench.report import Figures, Row, interleave, machine, numbers, require_places, say, show, write_json
+from trainer.bench.report import Figures, Row, interleave, machine, numbers, say, show
 from trainer.bench.world import BenchError, World, shape, synthetic
 from trainer.model import BaseModel, load_base
+from trainer.results import require_places, write_json
 from trainer.settings import Settings
 
 WITHOUT_ADAPTERS = ("base", "transformers")
@@ -55,15 +56,14 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     Raises BenchError or ModelError.
     """
     users, arms = numbers(options.users), _arms(options.arms)
-    require_places(options)
+    require_places(options, BenchError)
     with tempfile.TemporaryDirectory(prefix="tutee-bench-") as folder:
         bench = Bench(settings, options.synthetic, Path(folder), options.new_tokens, options.vllm)
         rows = bench.measure(users, arms, options.repeats)
         growth = bench.growth(numbers(options.stored) if options.stored else [], options.repeats)
     report = {"machine": machine(), "threads": torch.get_num_threads(), "base_model": bench.base.name, "rows": rows, "growth": growth}
     _show(report)
-    if options.json:
-        write_json(report, options.json)
+    write_json(report, options.json)
     if options.plot:
         draw(report, options.plot)
     return 0

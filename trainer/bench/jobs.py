@@ -23,10 +23,11 @@ from rq.serializers import JSONSerializer
 from storage.records import LessonRecord
 from trainer.bench.crowd import fill
 from trainer.bench.installation import Installation, installation
-from trainer.bench.report import Row, machine, numbers, require_places, say, show, write_json
+from trainer.bench.report import Row, machine, numbers, say, show
 from trainer.bench.swaps import Swaps
 from trainer.bench.world import BenchError
 from trainer.contracts import EVENT_STREAM, LESSON_JOB, LESSON_QUEUE, Event, Finished, Progress, decode, lesson_job_id
+from trainer.results import require_places, write_json
 from trainer.settings import Settings
 
 LESSON_S, LOOK_S = 600.0, 0.02
@@ -55,7 +56,7 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     After ``minutes``, no further lesson is begun that is not needed for one figure of each kind.
     """
     users, people = numbers(options.users), numbers(options.stored) if options.stored else []
-    require_places(options)
+    require_places(options, BenchError)
     if options.synthetic:
         raise BenchError("Lessons need a model that can write: `tutee bench jobs` measures with a real one, named by --base-model.")
     until = time.monotonic() + 60 * options.minutes
@@ -73,8 +74,7 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     if people:
         show("By people in the database", GROWTH, report["growth"])
     show("Lessons queued at once", COLUMNS, report["rows"], [report["machine"]])
-    if options.json:
-        write_json(report, options.json)
+    write_json(report, options.json)
     return 0
 
 

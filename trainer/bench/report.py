@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
 import os
 import platform
@@ -25,7 +23,6 @@ from trainer.bench.world import BenchError
 log = logging.getLogger(__name__)
 
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-PICTURES = (".png", ".svg", ".pdf")
 
 Figures = dict[str, float]
 Row = dict[str, Any]
@@ -100,20 +97,6 @@ def _now() -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
-
-
-def require_places(options: argparse.Namespace) -> None:
-    """Raise BenchError now for a place that the results cannot be written to, not after minutes of measuring."""
-    for out in (options.json, options.plot):
-        if out and not Path(out).resolve().parent.is_dir():
-            raise BenchError(f"The figures cannot be written to {out}: there is no such folder.")
-    if options.plot and options.plot.suffix not in PICTURES:
-        raise BenchError(f"A picture cannot be written to {options.plot}: end its name in .png, .svg or .pdf.")
-
-
-def write_json(report: dict[str, Any], path: Path) -> None:
-    """The figures, for programs."""
-    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def show(title: str, columns: Mapping[str, Callable[[Any], str]], rows: Sequence[Row], notes: Iterable[str] = ()) -> None:

@@ -32,10 +32,11 @@ from transformers.utils import logging as transformers_logging
 from trainer import wiring
 from trainer.attention import use_short_attention
 from trainer.bench import limit
-from trainer.bench.report import Figures, Row, interleave, machine, numbers, require_places, show, write_json
+from trainer.bench.report import Figures, Row, interleave, machine, numbers, show
 from trainer.bench.world import RANK, WORDS, BenchError, shape, synthetic
 from trainer.lora import Lora, LoraStack
 from trainer.model import BaseModel, turn_end
+from trainer.results import require_places, write_json
 from trainer.settings import Settings
 from trainer.steps import BATCH_ROWS, WARM_UP, Encoded, Learner, epochs
 from trainer.train import REAL_MODEL_RATE
@@ -56,7 +57,7 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     users, wanted = numbers(options.users), options.arms.split(",")
     if unknown := set(wanted) - set(ARMS):
         raise BenchError(f"There is no arm {', '.join(sorted(unknown))}. Choose from {', '.join(ARMS)}.")
-    require_places(options)
+    require_places(options, BenchError)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     bench = Bench(settings, options)
     rows = [row for count in users for row in bench.measure(count, wanted)]
@@ -64,8 +65,7 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     title = f"{bench.base.name}: training, {options.epochs} epochs, {torch.get_num_threads()} threads"
     shown = [{"engine": row["trainer"], **row} for row in rows]
     show(title, COLUMNS, shown, [report["machine"]])
-    if options.json:
-        write_json(report, options.json)
+    write_json(report, options.json)
     if options.plot:
         _draw(report, options)
     return 0

@@ -28,9 +28,10 @@ from rich.table import Table
 from storage.records import LessonRecord
 from storage.repositories.base import utc_now
 from trainer import prompts
-from trainer.evaluation.learning import Bench, FactsError
+from trainer.evaluation.learning import Bench, FactsError, seeded
 from trainer.examples import is_right, normal
 from trainer.lesson import LessonRunner
+from trainer.results import require_places, write_json
 from trainer.settings import Settings
 from trainer.statements import statement
 
@@ -76,10 +77,8 @@ class Outcome:
 def main(settings: Settings, options: argparse.Namespace) -> int:
     """Run the cases of ``options`` (cases, arms, limit, seed, json) and show the table; 0 when done. Raises FactsError, ModelError."""
     cases = read_cases(options.cases)[: options.limit]
-    if options.json and not Path(options.json).resolve().parent.is_dir():
-        raise FactsError(f"The figures cannot be written to {options.json}: there is no such folder.")
-    if options.seed is not None:
-        settings = replace(settings, lesson=replace(settings.lesson, seed=options.seed))
+    require_places(options, FactsError)
+    settings = seeded(settings, options.seed)
     arms = [arm.strip() for arm in options.arms.split(",")]
     if unknown := set(arms) - set(ARMS):
         raise FactsError(f"There is no arm '{min(unknown)}': choose from {', '.join(ARMS)}.")
@@ -94,8 +93,7 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     shares = {arm: {**figures(outcomes), "cases": [asdict(each) for each in outcomes]} for arm, outcomes in found.items()}
     report = {"base_model": bench.base.name, "n": len(cases), "arms": shares}
     _show(report)
-    if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(report, options.json)
     return 0
 
 

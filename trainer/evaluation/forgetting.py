@@ -7,7 +7,6 @@ before and afterwards.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 import tempfile
@@ -23,8 +22,9 @@ from rich.progress import track
 from rich.table import Table
 
 from trainer import prompts, wiring
-from trainer.evaluation.learning import Bench, Fact, FactsError, read_facts
+from trainer.evaluation.learning import Bench, Fact, FactsError, read_facts, seeded
 from trainer.examples import is_right
+from trainer.results import require_places, write_json
 from trainer.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -48,10 +48,8 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     facts = read_facts(options.facts)[: options.limit]
     if options.each < 2:
         raise FactsError("Each user needs at least two lessons: one to forget and one to keep.")
-    if options.json and not Path(options.json).resolve().parent.is_dir():
-        raise FactsError(f"The figures cannot be written to {options.json}: there is no such folder.")
-    if options.seed is not None:
-        settings = replace(settings, lesson=replace(settings.lesson, seed=options.seed))
+    require_places(options, FactsError)
+    settings = seeded(settings, options.seed)
     users = [facts[at : at + options.each] for at in range(0, len(facts) - options.each + 1, options.each)]
     with tempfile.TemporaryDirectory(prefix="tutee-eval-") as folder:
         bench = Forgetting(replace(settings, data=Path(folder), database_url=None))
@@ -59,8 +57,7 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
         outcomes = [found for number, taught in progress if (found := bench.play(number, taught)) is not None]
         report = {"base_model": bench.base.name, "lessons_each": options.each, **figures(outcomes), "users": [asdict(each) for each in outcomes]}
     _show(report)
-    if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(report, options.json)
     return 0
 
 

@@ -35,6 +35,7 @@ from trainer.evaluation.picture import draw
 from trainer.examples import is_right
 from trainer.generate import write_examples
 from trainer.moderate import build as build_moderator
+from trainer.results import require_places, write_json
 from trainer.settings import Settings
 from trainer.sources import instruction
 from trainer.teacher import LocalTeacher
@@ -92,19 +93,19 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     return compare(settings, read_facts(options.facts), Bench, options, options.mode)
 
 
+def seeded(settings: Settings, seed: int | None) -> Settings:
+    """The settings with that seed of everything random; their own without one."""
+    return settings if seed is None else replace(settings, lesson=replace(settings.lesson, seed=seed))
+
+
 def compare(settings: Settings, facts: Sequence[Fact], bench_of: Callable[[Settings], Bench], options: argparse.Namespace, mode: str) -> int:
     """Run the arms of ``options`` (arms, seed, json) over the facts and show the table; 0 when done. Raises FactsError, ModelError."""
     arms = [arm.strip() for arm in options.arms.split(",")] if isinstance(options.arms, str) else list(options.arms)
     unknown = [arm for arm in arms if arm not in ("ours", "sft", "context", "base")]
     if unknown:
         raise FactsError(f"There is no arm '{unknown[0]}': choose from ours, sft, context, base.")
-    if options.seed is not None:
-        settings = replace(settings, lesson=replace(settings.lesson, seed=options.seed))
-    for out in (options.json, options.plot):
-        if out and not Path(out).resolve().parent.is_dir():
-            raise FactsError(f"The figures cannot be written to {out}: there is no such folder.")
-    if options.plot and options.plot.suffix not in (".png", ".svg", ".pdf"):
-        raise FactsError(f"A picture cannot be written to {options.plot}: end its name in .png, .svg or .pdf.")
+    settings = seeded(settings, options.seed)
+    require_places(options, FactsError)
     sequential = mode == "sequential"
     with tempfile.TemporaryDirectory(prefix="tutee-eval-") as folder:
         bench = bench_of(replace(settings, data=Path(folder), database_url=None))
@@ -114,8 +115,7 @@ def compare(settings: Settings, facts: Sequence[Fact], bench_of: Callable[[Setti
         "questions": sum(len(fact.questions) for fact in facts), "arms": {arm: tally.result(sequential) for arm, tally in results.items()},
     }  # fmt: skip
     _show(report)
-    if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(report, options.json)
     if options.plot:
         draw(report, options.plot)
     return 0

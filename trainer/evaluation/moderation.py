@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from trainer.errors import TrainerError
 from trainer.moderate import Moderator, Verdict, build
+from trainer.results import require_places, write_json
 from trainer.settings import Settings
 
 
@@ -42,12 +43,12 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
 
     Raises TextsError for a file that cannot be read, SettingsError, and ModeratorUnavailableError when the moderator does not answer.
     """
-    texts, json_out = Path(options.texts), Path(options.json) if options.json else None
+    require_places(options, TextsError)
+    texts = Path(options.texts)
     rows = read(texts)
     figures = measure(build(settings.moderation), rows)
     Console().print(_table(figures, texts.name))
-    if json_out is not None:
-        json_out.write_text(json.dumps(asdict(figures), indent=2) + "\n", encoding="utf-8")
+    write_json(asdict(figures), options.json)
     return 0
 
 

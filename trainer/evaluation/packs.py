@@ -8,7 +8,6 @@ the second one's, in the same rank, so that answers cost what they did. ``join``
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -23,8 +22,9 @@ from rich.progress import track
 from rich.table import Table
 
 from trainer import prompts
-from trainer.evaluation.learning import Bench, Fact, FactsError, read_facts
+from trainer.evaluation.learning import Bench, Fact, FactsError, read_facts, seeded
 from trainer.examples import is_right
+from trainer.results import require_places, write_json
 from trainer.settings import Settings
 from trainer.train import Trainer
 
@@ -53,10 +53,8 @@ class Tally:
 def main(settings: Settings, options: argparse.Namespace) -> int:
     """Run the facts of ``options`` (facts, each, limit, seed, json) and show the table; 0 when done. Raises FactsError, ModelError."""
     facts = read_facts(options.facts)[: options.limit]
-    if options.json and not Path(options.json).resolve().parent.is_dir():
-        raise FactsError(f"The figures cannot be written to {options.json}: there is no such folder.")
-    if options.seed is not None:
-        settings = replace(settings, lesson=replace(settings.lesson, seed=options.seed))
+    require_places(options, FactsError)
+    settings = seeded(settings, options.seed)
     size = 2 * options.each
     pairs = [facts[at : at + size] for at in range(0, len(facts) - size + 1, size)]
     tallies = {arm: Tally() for arm in ARMS}
@@ -67,8 +65,7 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
         arms = {arm: tally.result() for arm, tally in tallies.items()}
         report = {"base_model": bench.base.name, "pairs": len(pairs), "lessons_each": options.each, "arms": arms}
     _show(report)
-    if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(report, options.json)
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -31,7 +32,7 @@ RATE = 5e-4  # a sixth of the supervised one
 Row = dict[str, Any]
 
 
-class Preferring(Correction):
+class Preferring(Correction, ABC):
     """A correction whose supervised training is followed by one of TRL's."""
 
     def samples(self, passages: Sequence[str], examples: Sequence[ExampleRecord], earlier: Sequence[TaughtLesson]) -> list[Sample]:
@@ -65,9 +66,9 @@ class Preferring(Correction):
             trainer.go_on_from(after)
         self.student, self.quizzed, self.earlier_quizzed = trainer.student, None, None
 
+    @abstractmethod
     def preference(self, model: PeftModel, folder: Path) -> Any:
         """TRL's trainer for that model, which works in a folder."""
-        raise NotImplementedError
 
     @property
     def tokenizer(self) -> Any:

@@ -7,13 +7,11 @@ tools' descriptions; ``sft``, labelled data with plain cross-entropy for a fixed
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 from statistics import mean, pstdev
 from typing import Any
@@ -30,6 +28,7 @@ from trainer.evaluation.picture import draw_tools
 from trainer.examine import examine
 from trainer.model import BaseModel
 from trainer.prompts import Messages
+from trainer.results import require_places, write_json
 from trainer.settings import Settings
 from trainer.teacher import LocalTeacher, Teacher
 from trainer.tools.calls import called
@@ -73,11 +72,7 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     Raises DialoguesError, ModelError.
     """
     arms = _arms(options.arms, options.examples)
-    for out in (options.json, options.plot):
-        if out and not Path(out).resolve().parent.is_dir():
-            raise DialoguesError(f"The figures cannot be written to {out}: there is no such folder.")
-    if options.plot and options.plot.suffix not in (".png", ".svg", ".pdf"):
-        raise DialoguesError(f"A picture cannot be written to {options.plot}: end its name in .png, .svg or .pdf.")
+    require_places(options, DialoguesError)
     rows = read(options.dialogues)
     course = Course(settings, wiring.base_model(settings, learns=True), rows, options.requests, options.labelled)
     plan = [(arm, seed) for seed in range(options.seeds) for arm in arms]
@@ -88,8 +83,7 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
         "arms": {arm: figures([each for each in outcomes if each.arm == arm]) for arm in arms},
     }  # fmt: skip
     _show(report)
-    if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(report, options.json)
     if options.plot:
         draw_tools(report, options.plot)
     return 0

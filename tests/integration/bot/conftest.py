@@ -2,9 +2,6 @@
 
 import pytest
 
-from tests.bot_fixtures import install, redis_server  # noqa: F401  (pytest finds fixtures by name)
-from tests.storage_fixtures import database, database_url  # noqa: F401  (as above)
-
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from storage.bucket import BucketStore
 from storage.errors import BackupError
 from storage.repositories import Repositories
 from storage.session import Database
-from tests.buckets import S3, s3, s3_server  # noqa: F401  (fixtures)
+from tests.buckets import S3
 from tests.services import tutee
 from tests.storage_fixtures import postgres, propose, teach
 
@@ -73,7 +73,7 @@ def content(database: Database) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def test_everything_is_back_on_any_database_and_store(lived_in: tuple[Database, Artifacts], empty: Database, tmp_path: Path, s3: S3) -> None:  # noqa: F811
+def test_everything_is_back_on_any_database_and_store(lived_in: tuple[Database, Artifacts], empty: Database, tmp_path: Path, s3: S3) -> None:
     database, artifacts = lived_in
     bucket = BucketStore(f"s3://{s3.bucket()}/x", tmp_path / "cache", endpoint=s3.endpoint)
 

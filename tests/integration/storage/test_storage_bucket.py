@@ -24,7 +24,7 @@ from storage.errors import (
     ArtifactWriteError,
 )
 from storage.stores import ArtifactSettings, open_artifacts
-from tests.buckets import KEYS, S3, s3, s3_server  # noqa: F401  (fixtures)
+from tests.buckets import KEYS, S3
 from tests.services import ROOT
 from tests.storage_fixtures import at_once
 
@@ -32,12 +32,12 @@ Host = Callable[[str], BucketStore]
 
 
 @pytest.fixture
-def bucket(s3: S3) -> str:  # noqa: F811
+def bucket(s3: S3) -> str:
     return s3.bucket()
 
 
 @pytest.fixture
-def host(s3: S3, bucket: str, tmp_path: Path) -> Host:  # noqa: F811
+def host(s3: S3, bucket: str, tmp_path: Path) -> Host:
     """The same bucket as another host sees it."""
     return lambda name: BucketStore(f"s3://{bucket}/production", tmp_path / name, endpoint=s3.endpoint)
 
@@ -139,7 +139,7 @@ def test_many_readers_of_one_host_fetch_the_same(host: Host) -> None:
     assert len(set(at_once(lambda index: host("engine").path("user-3-v2"), 4))) == 1
 
 
-def test_a_writer_that_is_killed_leaves_nothing_that_can_be_found(host: Host, s3: S3, bucket: str, tmp_path: Path) -> None:  # noqa: F811
+def test_a_writer_that_is_killed_leaves_nothing_that_can_be_found(host: Host, s3: S3, bucket: str, tmp_path: Path) -> None:
     script = """
 import os, signal, sys
 from pathlib import Path
@@ -161,7 +161,7 @@ store.write("user-3-v2", lambda folder: (folder / "adapter_config.json").write_t
     assert (other.path("user-3-v2") / "weights").is_dir()
 
 
-def test_what_dead_writers_left_is_swept_and_nothing_else(host: Host, s3: S3, bucket: str) -> None:  # noqa: F811
+def test_what_dead_writers_left_is_swept_and_nothing_else(host: Host, s3: S3, bucket: str) -> None:
     host("one").write("user-1-v1", save)
     s3.put(bucket, "production/files/user-2-v1/dead/adapter_config.json", b"{}")
     s3.put(bucket, "production/files/user-3-v1/writing/adapter_config.json", b"{}")
@@ -177,7 +177,7 @@ def test_what_dead_writers_left_is_swept_and_nothing_else(host: Host, s3: S3, bu
 
 
 @pytest.mark.parametrize("spoil", ["cut", "changed", "gone"])
-def test_files_that_are_not_what_was_stored_are_not_served(host: Host, s3: S3, bucket: str, spoil: str) -> None:  # noqa: F811
+def test_files_that_are_not_what_was_stored_are_not_served(host: Host, s3: S3, bucket: str, spoil: str) -> None:
     host("worker").write("user-3-v2", save)
     key = next(key for key in s3.objects(bucket) if key.endswith("safetensors"))
     if spoil == "gone":
@@ -202,7 +202,7 @@ def test_files_that_are_not_what_was_stored_are_not_served(host: Host, s3: S3, b
     ],
     ids=["up", "absolute", "of somebody else", "no file", "no mapping", "a word"],
 )
-def test_a_list_that_somebody_forged_leads_nowhere(host: Host, s3: S3, bucket: str, listed: object, tmp_path: Path) -> None:  # noqa: F811
+def test_a_list_that_somebody_forged_leads_nowhere(host: Host, s3: S3, bucket: str, listed: object, tmp_path: Path) -> None:
     s3.put(bucket, "production/complete/user-3-v2.json", listed)
 
     with pytest.raises(ArtifactMissingError):
@@ -223,7 +223,7 @@ def test_copies_of_what_was_deleted_elsewhere_go_and_others_stay(host: Host) -> 
     assert [each.name for each in engine.root.glob("user-*")] == ["user-2-v1"]
 
 
-def test_the_least_recently_used_copies_go_when_there_are_too_many(s3: S3, bucket: str, tmp_path: Path) -> None:  # noqa: F811
+def test_the_least_recently_used_copies_go_when_there_are_too_many(s3: S3, bucket: str, tmp_path: Path) -> None:
     small = BucketStore(f"s3://{bucket}", tmp_path / "small", endpoint=s3.endpoint, cache_bytes=2500)
     for number, age in enumerate((4000, 3000, 2000, 0), start=1):
         folder = small.write(f"user-{number}-v1", save)
@@ -256,7 +256,7 @@ def test_tidying_does_not_take_what_is_just_being_written(host: Host) -> None:
     assert len(worker.names()) == 8
 
 
-def test_a_server_that_is_away_is_told_from_an_adapter_that_is_not_there(tmp_path: Path, s3: S3) -> None:  # noqa: F811
+def test_a_server_that_is_away_is_told_from_an_adapter_that_is_not_there(tmp_path: Path, s3: S3) -> None:
     away = BucketStore("s3://bucket/x", tmp_path / "cache", endpoint="http://127.0.0.1:1")
     no_bucket = BucketStore("s3://never-made/x", tmp_path / "cache", endpoint=s3.endpoint)
 
@@ -284,7 +284,7 @@ def test_an_address_that_cannot_be_used_is_refused_in_words(url: str, tmp_path: 
     assert "secret" not in caught.value.user_message
 
 
-def test_the_settings_choose_the_store_and_keep_folder_and_copies_apart(tmp_path: Path, s3: S3, bucket: str) -> None:  # noqa: F811
+def test_the_settings_choose_the_store_and_keep_folder_and_copies_apart(tmp_path: Path, s3: S3, bucket: str) -> None:
     folder = open_artifacts(ArtifactSettings(), tmp_path)
     remote = open_artifacts(ArtifactSettings(f"s3://{bucket}/x", s3.endpoint), tmp_path)
 
