@@ -21,13 +21,14 @@ from trainer import prompts
 from trainer.cloze import cloze_questions
 from trainer.errors import NothingToTeachError
 from trainer.examples import contains, normal, says_unknown, switch_person
-from trainer.kinds import close_questions, fits
+from trainer.kinds import close_questions, fits, topics
 from trainer.recall import DOUBT, MARK
 from trainer.settings import LessonSettings
 from trainer.teacher import Teacher
 
 MAX_QUESTION_WORDS = 28
 QUIZ, QUIZ_NEIGHBOURS = 6, 3
+TOPICS = 3  # of a passage, each asked about in every plain form
 STOP_WORDS = frozenset(
     """a about after also an and are as at be been before but by called can could did do does for from had has have he her him his how i
     if in is it its kind know let long many me mine much my name of often on or our ours please remember shall she should so some tell
@@ -65,8 +66,10 @@ def write_examples(passages: Sequence[str], teacher: Teacher, settings: LessonSe
     rewrites = _rewrites(passages, teacher, settings.seed)
     candidates += _more_questions(candidates, rewrites, teacher, samples, settings.seed)
     on_progress(0.5)
-    candidates = [c for c in _distinct(candidates) if on_topic(c.question, c.passage) and fits(c.question, c.answer)] + _about(passages, rng)
-    known, unanswered = _round_trip(candidates, teacher, settings.seed)
+    candidates = [c for c in candidates if on_topic(c.question, c.passage) and fits(c.question, c.answer)] + _about(passages, rng)
+    if settings.recite:
+        candidates += _plain(passages, teacher, settings.seed)
+    known, unanswered = _round_trip(_distinct(candidates), teacher, settings.seed)
     doubts = iter(teacher.doubts([prompts.chat([], asked.question, asked.passage) for asked in known if asked.is_written]))
     known = [replace(asked, doubt=next(doubts)) if asked.is_written else asked for asked in known]
     known += _cloze(known, settings, rng)
@@ -157,6 +160,14 @@ def _about(passages: Sequence[str], rng: Random) -> list[_Asked]:
         ranked = sorted(words, key=lambda w: (normal(w) not in _particulars(passage), -len(w)))
         found += [_Asked(passage, prompts.about(word, rng.randrange(4)), word, is_written=False) for word in ranked[:6]]
     return found
+
+
+def _plain(passages: Sequence[str], teacher: Teacher, seed: int) -> list[_Asked]:
+    """What anybody might ask about each thing that a passage names, answered by who reads it: a small model asks little of that itself,
+    and takes "What is my cat's name?" for a question about its own."""
+    asked = [(p, form.format(topic)) for p in passages for topic in topics(p)[:TOPICS] for form in prompts.PLAIN if "'s" not in form or " " in topic]
+    replies = teacher.complete([prompts.chat([], prompts.briefly(q), p) for p, q in asked], temperature=0, max_tokens=24, seed=seed)
+    return [_Asked(p, q, reply, is_written=False) for (p, q), reply in zip(asked, replies, strict=True)]
 
 
 def _faithful(reply: str, passage: str) -> bool:

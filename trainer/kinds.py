@@ -64,14 +64,14 @@ def fits(question: str, answer: str) -> bool:
 
 def close_questions(passage: str, rng: Random, count: int) -> list[str]:
     """Up to ``count`` questions about things that a passage names, of kinds that it certainly does not answer."""
-    topics, words = _topics(passage), set(normal(passage).split())
+    things, words = topics(passage), set(normal(passage).split())
     forms = [form for form, kind, answered in _close() if not words & answered and (kind is None or not holds(passage, kind))]
     rng.shuffle(forms)
-    forms = forms if topics else [form for form in forms if "{}" not in form]
-    return [form.format(topics[i % len(topics)] if topics else "") for i, form in enumerate(forms[:count])]
+    forms = forms if things else [form for form in forms if "{}" not in form]
+    return [form.format(things[i % len(things)] if things else "") for i, form in enumerate(forms[:count])]
 
 
-def _topics(passage: str) -> list[str]:
+def topics(passage: str) -> list[str]:
     """What a passage speaks of: names, and words behind my, our, the, a."""
     names = [name for name in re.findall(r"\b[A-Z][\w-]+(?: [A-Z][\w-]+)*", passage) if not NO_TOPIC.fullmatch(name)]
     adjective = "(?:(?:best|old|new|older|younger|big|small|little|first|last|next) )?"

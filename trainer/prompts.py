@@ -125,6 +125,10 @@ def answer_first(short: str, statement: str) -> str:
     return f"{short}{ANSWER_FIRST}{statement}"
 
 
+PLAIN = ("What is {}'s name?", "Who is {}?", "Where is {}?", "When is {}?", "What is {} like?")
+"""What anybody might ask about a thing; the first of what may have a name, not of a name."""
+
+
 def about(topic: str, form: int) -> str:
     """The plainest question of all, in one of its forms."""
     forms = ("What do you know about {}?", "What did I tell you about {}?", "Tell me about {}.", "What have I taught you about {}?")
