@@ -25,7 +25,7 @@ lint: setup  ## style, types, import rules, secrets in the tree
 	$(BIN)/python -m tests.secret_scan
 
 test: lint $(EMULATE)  ## every check and every test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 $(EMULATE): tests/emulate/package-lock.json
 	@if command -v npm > /dev/null; then npm ci --prefix tests/emulate --ignore-scripts --no-audit --no-fund --loglevel=error; \

@@ -28,7 +28,7 @@ from trainer.settings import SourceSettings
 from trainer.sources.reader import Reader
 from trainer.study import Study
 
-LEARNS: dict[str, Any] = {"max_epochs": 2, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
+LEARNS: dict[str, Any] = {"samples": 16, "max_epochs": 1, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
 TOWNS = ("Ghent", "Bruges", "Antwerp", "Namur", "Mons", "Ypres", "Leuven", "Aalst", "Dinant", "Ostend", "Genk", "Tienen")
 PEOPLE = ("Tom", "Ann", "Ivo", "Mia", "Jan", "Lea", "Bob", "Eva", "Max", "Ida", "Leo", "Ada")
 TEXT = facts(*zip(["baker"] * 4, TOWNS[:4], PEOPLE[:4], strict=True))

@@ -31,7 +31,7 @@ from trainer.sources.web import canonical, found_on, is_copy, is_trusted, querie
 from trainer.teacher import RecordingTeacher
 from trainer.websearch import WebSearch
 
-LEARNS: dict[str, Any] = {"max_epochs": 2, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
+LEARNS: dict[str, Any] = {"samples": 16, "max_epochs": 1, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 REEF = facts(("colour", "Coralia", "red"), ("depth", "Coralia", "nine"), ("warden", "Coralia", "Ada"))
 MORE = facts(("visitor", "Coralia", "Leo"), ("boat", "Coralia", "Swan"), ("shop", "Coralia", "Kelp"))
