@@ -153,7 +153,7 @@ def _worker(options: argparse.Namespace) -> int:
     measured, computing = _watched(settings, queue, database, app), ""
     if LESSON_QUEUE in queues:
         _with_base_model(settings)
-        from trainer.processes import prepare_lessons
+        from trainer.wiring import prepare_lessons
 
         computing = prepare_lessons(settings, queue.redis, Repositories.on(database))
     run_worker(wiring.open_queue(settings).redis, queues, wiring.sweeper(settings, queue, database), measured.job, computing)
@@ -173,7 +173,7 @@ def _engine(options: argparse.Namespace) -> int:
         serve_vllm(settings, served_name(settings.base_model), host, port, options.log_level)
         return 0
     _with_base_model(settings)
-    from trainer.processes import serve_engine
+    from trainer.engine.process import serve_engine
 
     serve_engine(settings, host, port, options.log_level)
     return 0

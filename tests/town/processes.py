@@ -29,11 +29,11 @@ from tests.reading_teacher import reading_teacher
 from tests.town.platform import TownPlatform
 from tests.town.points import Points
 from trainer import jobs as lesson_jobs
-from trainer import lease, processes, worker
+from trainer import lease, worker
 from trainer import wiring as trainer_wiring
 from trainer.configuration import load
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE, Event, Finished, Progress, Rebuilding
-from trainer.engine import server
+from trainer.engine import process, server
 from trainer.engine.openai_api import Answer
 from trainer.errors import TeacherUnavailableError
 from trainer.prompts import Messages
@@ -91,7 +91,7 @@ def _engine(settings: Settings, reach: Callable[[str], None]) -> None:
             return super().text_chunk(text)
 
     server.Answer = HeldAnswer  # type: ignore[attr-defined]  # which imports it
-    processes.serve_engine(settings, settings.engine.host, settings.engine.port, "warning")
+    process.serve_engine(settings, settings.engine.host, settings.engine.port, "warning")
 
 
 def _worker(settings: Settings, reach: Callable[[str], None], queues: Sequence[str] = (LESSON_QUEUE,)) -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.tiny_models import save_tiny_model
-from trainer import computing, wiring
+from trainer import computing, loading
 from trainer.computing import Computing, Kind, Shape, choose, cores, decide, measure
 from trainer.configuration import load
 from trainer.settings import ComputeSettings, Settings, SettingsError
@@ -84,12 +84,12 @@ def test_what_the_settings_say_is_done(tmp_path: Path, monkeypatch: pytest.Monke
     wanted = BF16 if slow == F32 else F32  # not what would be chosen
     told = replace(settings, compute=ComputeSettings(dtype=str(wanted).removeprefix("torch."), threads="2"))
     for learns in (False, True):
-        assert Computing.of(wiring.base_model(told, learns=learns).model) == Computing(wanted, 2)
+        assert Computing.of(loading.base_model(told, learns=learns).model) == Computing(wanted, 2)
 
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     torch.set_num_threads(3)  # as torch does when it is imported
-    assert wiring.compute(settings, SMALL).threads == 3
-    assert wiring.compute(told, SMALL).threads == 2
+    assert loading.compute(settings, SMALL).threads == 3
+    assert loading.compute(told, SMALL).threads == 2
 
 
 def test_it_is_said_in_one_line_and_tried_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

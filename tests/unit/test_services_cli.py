@@ -207,6 +207,12 @@ def test_the_bot_and_the_chat_worker_never_load_torch(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 
+def test_the_engine_loads_nothing_that_only_lessons_need() -> None:
+    """It is what everybody waits for at the start."""
+    script = "import sys, trainer.engine.process; sys.exit(bool({'sklearn', 'openai', 'peft', 'trafilatura', 'sqlalchemy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

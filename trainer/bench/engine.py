@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import torch
 
 from storage.artifacts import ArtifactStore
-from trainer import wiring
+from trainer import loading
 from trainer.bench import limit, servers
 from trainer.bench.ours import Tutee, TuteeHttp
 from trainer.bench.peers import Peft, Stacked, Transformers
@@ -77,9 +77,9 @@ class Bench:
         self._vllm = vllm
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         if size:
-            self.base = synthetic(size, wiring.POCKET, wiring.compute(settings, shape(size)).dtype, self._device)
+            self.base = synthetic(size, loading.POCKET, loading.compute(settings, shape(size)).dtype, self._device)
         else:
-            self.base = wiring.base_model(settings)
+            self.base = loading.base_model(settings)
         self.dtype = self.base.model.dtype
         self._name = str(_save(self.base, folder / "base")) if size else settings.base_model
         self.world = World(self.base, ArtifactStore(folder / "adapters"), new_tokens)
@@ -129,12 +129,12 @@ class Bench:
         return rows
 
     def _arms(self, most_users: int) -> dict[str, Callable[[], Arm]]:
-        folder = wiring.POCKET if self._name == "pocket" else Path(self._name)
+        folder = loading.POCKET if self._name == "pocket" else Path(self._name)
         limits = self.settings
         dtype = str(self.dtype).removeprefix("torch.")
         return {
             "tutee": lambda: Tutee(self.world, limits),
-            "tutee-http": lambda: TuteeHttp(self.world, limits, self._name, wiring.POCKET, self.dtype),
+            "tutee-http": lambda: TuteeHttp(self.world, limits, self._name, loading.POCKET, self.dtype),
             "base": lambda: Tutee(replace(self.world, base=self._again()), limits, adapters=False),
             "stacked": lambda: Stacked(self.world, self._again()),
             "peft-mixed": lambda: Peft(self.world, self._again(), mixed=True),
@@ -146,7 +146,7 @@ class Bench:
 
     def _again(self) -> BaseModel:
         """The base model once more: most arms change theirs."""
-        return load_base(self._name, pocket_path=wiring.POCKET, device=self._device, dtype=self.dtype)
+        return load_base(self._name, pocket_path=loading.POCKET, device=self._device, dtype=self.dtype)
 
     def _row(self, name: str, users: int, figures: Figures, all_: dict[str, Figures], hardware: limit.Hardware) -> Row:
         adapters = 0 if name in WITHOUT_ADAPTERS else 1 if name in ONE_FOR_ALL else users

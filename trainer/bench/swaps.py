@@ -11,7 +11,7 @@ from statistics import quantiles
 import httpx
 
 from storage.records import AdapterRecord
-from trainer import wiring
+from trainer import loading
 from trainer.bench.installation import Installation, question
 from trainer.bench.report import Row, say
 from trainer.bench.world import linear_shapes, save_random_adapter
@@ -30,7 +30,7 @@ class Swaps:
 
     def __init__(self, there: Installation, settings: Settings) -> None:
         self._there = there
-        self._shapes = linear_shapes(load_base(settings.base_model, pocket_path=wiring.POCKET).model)
+        self._shapes = linear_shapes(load_base(settings.base_model, pocket_path=loading.POCKET).model)
         self._users = [there.repositories.users.identify("bench", f"swaps {number}", "bench").id for number in range(ASKING)]
         self._live: dict[int, AdapterRecord] = {}
         self._made = 0

@@ -29,7 +29,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from trainer import wiring
+from trainer import loading
 from trainer.attention import use_short_attention
 from trainer.bench import limit
 from trainer.bench.report import Figures, Row, interleave, machine, numbers, show
@@ -79,10 +79,10 @@ class Bench:
         if options.dtype:
             settings = replace(settings, compute=replace(settings.compute, dtype=options.dtype))
         if options.synthetic:
-            self.dtype = wiring.compute(settings, shape(options.synthetic), learns=True).dtype
-            self.base = synthetic(options.synthetic, wiring.POCKET, self.dtype, device)
+            self.dtype = loading.compute(settings, shape(options.synthetic), learns=True).dtype
+            self.base = synthetic(options.synthetic, loading.POCKET, self.dtype, device)
         else:
-            self.base = wiring.base_model(settings, learns=True)
+            self.base = loading.base_model(settings, learns=True)
             self.dtype = self.base.model.dtype
         self.epochs, self.repeats, self.examples = options.epochs, options.repeats, options.examples
         self.rate = SMALL_RATE if self.base.is_small else REAL_MODEL_RATE

@@ -24,7 +24,7 @@ from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from storage.artifacts import Artifacts
 from storage.stores import open_artifacts
-from trainer import wiring
+from trainer import loading
 from trainer.engine.generation import FinishReason, Generation, GenerationRequest, wake
 from trainer.engine.guard import Guard, require_key
 from trainer.engine.openai_api import Answer, ChatRequest, UnloadRequest, error_body
@@ -55,8 +55,8 @@ def serve_vllm(settings: Settings, base_model: str, host: str, port: int, log_le
         settings.data / "vllm-adapters",
         vllm_url=limits.vllm_url,
         base_model=base_model,
-        tokenizer=load_tokenizer(settings.base_model, pocket_path=wiring.POCKET),
-        config=read_config(settings.base_model, pocket_path=wiring.POCKET),
+        tokenizer=load_tokenizer(settings.base_model, pocket_path=loading.POCKET),
+        config=read_config(settings.base_model, pocket_path=loading.POCKET),
         slots=limits.adapter_slots,
         default_max_tokens=limits.max_answer_tokens,
     )

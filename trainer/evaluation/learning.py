@@ -25,7 +25,7 @@ from rich.table import Table
 from storage.artifacts import ArtifactStore
 from storage.repositories import Repositories
 from storage.session import Database
-from trainer import prompts, wiring
+from trainer import loading, prompts, wiring
 from trainer.engine.adapter_bank import AdapterBank
 from trainer.engine.generation import GenerationRequest
 from trainer.engine.offline import generate_batch
@@ -150,8 +150,8 @@ class Bench:
         database.upgrade()
         self.repositories = Repositories.on(database)
         self.artifacts = ArtifactStore(settings.adapters)
-        self.base = wiring.base_model(settings, learns=True)
-        self.answering = wiring.base_model(settings)
+        self.base = loading.base_model(settings, learns=True)
+        self.answering = loading.base_model(settings)
         self.residency = Residency(AdapterBank(self.answering.model, settings.engine.adapter_slots, settings.engine.max_rank), self.artifacts.path)
         self.teacher = LocalTeacher(self.base)
         self.tools = Tools(

@@ -21,7 +21,7 @@ from rich.progress import track
 from rich.table import Table
 
 from storage.records import ExampleRecord
-from trainer import prompts, wiring
+from trainer import loading, prompts
 from trainer.errors import ContextTooLongError
 from trainer.evaluation.dialogues import TOOLS, DialoguesError, Labelled, read
 from trainer.evaluation.picture import draw_tools
@@ -74,7 +74,7 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
     arms = _arms(options.arms, options.examples)
     require_places(options, DialoguesError)
     rows = read(options.dialogues)
-    course = Course(settings, wiring.base_model(settings, learns=True), rows, options.requests, options.labelled)
+    course = Course(settings, loading.base_model(settings, learns=True), rows, options.requests, options.labelled)
     plan = [(arm, seed) for seed in range(options.seeds) for arm in arms]
     progress = track(plan, "tools", console=Console(stderr=True), disable=not sys.stderr.isatty())
     outcomes = [course.run(arm, seed) for arm, seed in progress]

@@ -8,7 +8,7 @@ import pytest
 
 from storage.records import ExampleRecord
 from tests.trainer_fixtures import LESSON, Classroom
-from trainer import prompts, wiring
+from trainer import loading, prompts
 from trainer.examine import examine
 from trainer.examples import says_unknown
 from trainer.model import BaseModel, load_base
@@ -21,7 +21,7 @@ from trainer.train import Trainer
 
 @pytest.fixture(scope="module")
 def pocket() -> BaseModel:
-    return load_base("pocket", pocket_path=wiring.POCKET)
+    return load_base("pocket", pocket_path=loading.POCKET)
 
 
 def test_a_recital_is_shown_where_it_answers_the_question_and_other_replies_always(pocket: BaseModel) -> None:
