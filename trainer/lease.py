@@ -40,7 +40,8 @@ class Lease:
     """`with Lease(…) as held:` — held is False while somebody alive holds it; the block must then leave the work alone.
 
     A thread extends it while the block runs. `lost` turns True when Redis could not be reached for a whole `ttl`
-    (seconds) or gave the lease to somebody else.
+    (seconds) or gave the lease to somebody else. Left while it is still being taken (in another thread, whose waiter was cancelled),
+    it is given back as soon as it is there.
     """
 
     def __init__(self, redis: Redis, key: str, ttl: float = LEASE_SECONDS) -> None:
@@ -51,19 +52,27 @@ class Lease:
         self._token = f"{_process()} {uuid.uuid4().hex}"
         self._ended = threading.Event()
         self._heart: threading.Thread | None = None
+        self._order = threading.Lock()
 
     def __enter__(self) -> bool:
         if not self._take():
             return False
-        self._heart = threading.Thread(target=self._beat, name=f"lease {self._key}", daemon=True)
-        self._heart.start()
-        return True
+        with self._order:
+            if not self._ended.is_set():
+                self._heart = threading.Thread(target=self._beat, name=f"lease {self._key}", daemon=True)
+                self._heart.start()
+                return True
+        self._give_back()
+        return False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._heart is None:
-            return
-        self._ended.set()
-        self._heart.join()
+        with self._order:
+            self._ended.set()
+        if self._heart is not None:
+            self._heart.join()
+            self._give_back()
+
+    def _give_back(self) -> None:
         try:
             self._redis.eval(_RELEASE, 1, self._key, self._token)
         except RedisError as problem:  # it runs out by itself

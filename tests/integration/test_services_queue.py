@@ -169,6 +169,26 @@ def test_a_lease_is_held_by_one_and_given_back(here: Installation) -> None:
         assert held
 
 
+def test_a_lease_that_is_left_while_it_is_still_being_taken_is_nobodys(here: Installation) -> None:
+    """As by an answer whose process ends: the thread that asks Redis goes on, and whoever waited for it does not."""
+    lease, asked, may_go_on = Lease(here.redis, "lease"), threading.Event(), threading.Event()
+    take = lease._take
+
+    def slowly() -> bool:
+        asked.set()
+        assert may_go_on.wait(60)
+        return take()
+
+    lease._take = slowly  # type: ignore[method-assign]  # Redis takes its time
+    taking = threading.Thread(target=lease.__enter__)
+    taking.start()
+    assert asked.wait(60)
+    lease.__exit__(None, None, None)
+    may_go_on.set()
+    taking.join()
+    assert not is_held(here.redis, "lease") and not [each for each in threading.enumerate() if each.name == "lease lease"]
+
+
 def test_a_lease_is_kept_longer_than_it_lasts_while_its_holder_lives(here: Installation) -> None:
     lease = Lease(here.redis, "lease", ttl=0.5)
     with lease:
