@@ -79,7 +79,8 @@ class Conversation:
                 raise EngineUnavailable(texts.ENGINE_AWAY, f"exchange {exchange.id} is in other hands")
             yield
         finally:
-            await asyncio.to_thread(lease.__exit__, None, None, None)
+            # Also where this task is cancelled once more, as at the end of a process: what nobody gives back would be held as long as it lives.
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, lease.__exit__, None, None, None))
 
     def goes_on(self, user_id: int, message: InboundMessage) -> bool:
         """Whether the message replies to an answer that the user was given."""
