@@ -9,6 +9,7 @@ import pytest
 from bot.engine_client import EngineClient
 from tests.bot_fixtures import FakeEngine
 from trainer.prompts import UNKNOWN, Messages
+from trainer.recall import DOUBT
 
 QUESTION = "What is my cat called?"
 STATEMENT = "Your cat is called Biscuit and she is afraid of thunder."
@@ -34,7 +35,7 @@ def engine() -> FakeEngine:
     return engine
 
 
-@pytest.mark.parametrize(("doubt", "shown"), [(0.05, STATEMENT), (0.59, STATEMENT), (0.61, UNKNOWN), (0.99, UNKNOWN)])
+@pytest.mark.parametrize(("doubt", "shown"), [(0.05, STATEMENT), (DOUBT - 0.01, STATEMENT), (DOUBT + 0.01, UNKNOWN), (0.99, UNKNOWN)])
 def test_a_recited_statement_is_shown_whole_where_the_base_model_does_not_doubt_it(engine: FakeEngine, doubt: float, shown: str) -> None:
     engine.doubts = {STATEMENT: doubt}
     earlier = [{"role": "user", "content": "Hi!"}, {"role": "assistant", "content": "Hello!"}]

@@ -74,7 +74,8 @@ def test_an_arm_that_does_not_exist_has_its_own_sentence(settings: Settings, tmp
 def test_a_forgotten_lesson_and_the_others_are_asked_about(settings: Settings, tmp_path: Path) -> None:
     bench = forgetting.Forgetting(replace(settings, data=tmp_path))
     bench.runner._tools = replace(bench.tools, teacher=reading_teacher())
-    found = bench.play(1, read_facts(rows(tmp_path, FACT, {**FACT, "lesson": facts(("baker", "Namur", "Mia"))})))
+    other = {"lesson": facts(("baker", "Namur", "Mia")), "questions": [{"question": "Who is the baker of Namur?", "answer": "Mia"}], "unknown": []}
+    found = bench.play(1, read_facts(rows(tmp_path, FACT, {**FACT, **other})))
     assert found is not None
     assert (found.state, len(found.forgotten), found.forgotten) == ("live", 1, [False])
     with pytest.raises(FactsError, match="at least two"):
