@@ -57,8 +57,6 @@ class Case:
     @property
     def in_tests(self) -> bool:
         """Whether `make test` plays it: not the slowest, and of those that differ in the moment only each second one."""
-        if self.when == "queued asks":
-            return False  # holds alone, and not behind the cases before it: docs/reliability.md, known limits
         if self.what.startswith("connection to") and self.how == "slow":
             return self.what.endswith("engine")
         alike = [
