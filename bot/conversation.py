@@ -73,14 +73,10 @@ class Conversation:
     @asynccontextmanager
     async def in_hand(self, exchange: ExchangeRecord) -> AsyncIterator[None]:
         """Inside, no other process answers the message or shows its answer. Raises EngineUnavailable where one does."""
-        lease = self._app.queue.answering(exchange.id)
-        try:
-            if not await asyncio.to_thread(taken, lease):
+        async with holding(self._app.queue.answering(exchange.id)) as ours:
+            if not ours:
                 raise EngineUnavailable(texts.ENGINE_AWAY, f"exchange {exchange.id} is in other hands")
             yield
-        finally:
-            # Also where this task is cancelled once more, as at the end of a process: what nobody gives back would be held as long as it lives.
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, lease.__exit__, None, None, None))
 
     def goes_on(self, user_id: int, message: InboundMessage) -> bool:
         """Whether the message replies to an answer that the user was given."""
@@ -268,7 +264,20 @@ async def _until(stop: asyncio.Event, pieces: AsyncGenerator[str, None]) -> Asyn
         halted.cancel()
 
 
-def taken(lease: AbstractContextManager[bool]) -> bool:
+@asynccontextmanager
+async def holding(lease: AbstractContextManager[bool]) -> AsyncIterator[bool]:
+    """The lease on a message, for a task: inside, whether the message is ours.
+
+    It is given back also where the task is cancelled once more on its way out, as at the end of a process, or it would be held for as long
+    as the process lives.
+    """
+    try:
+        yield await asyncio.to_thread(_taken, lease)
+    finally:
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, lease.__exit__, None, None, None))
+
+
+def _taken(lease: AbstractContextManager[bool]) -> bool:
     """Whether the message is ours to answer. Without Redis it is: the row still sees to it that one answer is kept."""
     try:
         return lease.__enter__()

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from bot import texts
 from bot.app import App
-from bot.conversation import taken
+from bot.conversation import holding
 from bot.messages import Answer, Notice
 from bot.platforms.base import ChatPlatform
 from storage.records import ExchangeRecord
@@ -107,9 +107,8 @@ class Owing:
 
     async def _show_alone(self, exchange: ExchangeRecord, channel: str) -> None:
         """Show the answer, unless another bot does, or did meanwhile."""
-        lease = self._app.queue.answering(exchange.id)
-        try:
-            if await asyncio.to_thread(taken, lease):
+        async with holding(self._app.queue.answering(exchange.id)) as ours:
+            if ours:
                 now = await asyncio.to_thread(self._exchanges.get, exchange.id)
                 if now is not None and now.reply_message_id is None:
                     await self._show(now, channel)
@@ -117,8 +116,6 @@ class Owing:
             else:
                 self._tried.pop(exchange.id, None)
                 self._unshown[exchange.id] = asyncio.get_running_loop().time() + GRACE_SECONDS
-        finally:
-            await asyncio.to_thread(lease.__exit__, None, None, None)
 
     async def _show(self, exchange: ExchangeRecord, channel: str) -> None:
         if exchange.state == "failed":
