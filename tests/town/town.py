@@ -19,7 +19,7 @@ import yaml
 from anyio.from_thread import start_blocking_portal
 from redis import Redis
 
-from bot.embedded_redis import EmbeddedRedis, free_port
+from bot.embedded_redis import EmbeddedRedis, RedisFailed, free_port
 from storage.artifacts import ArtifactStore
 from storage.repositories import Repositories
 from storage.session import Database
@@ -183,7 +183,13 @@ class Town:
         if forgets:
             for each in self._redis.folder.glob("appendonly*"):
                 shutil.rmtree(each) if each.is_dir() else each.unlink()
-        self._redis.restart()
+        try:
+            self._redis.restart()
+        except RedisFailed:
+            if not (self.data / "ballast").exists():
+                raise
+            self.empty_disk()  # Redis does not start on a full disk: whoever runs it makes room first
+            self._redis.restart()
 
     def stop_database(self) -> None:
         """PostgreSQL ends at once, as in a power cut."""

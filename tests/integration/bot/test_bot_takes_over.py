@@ -16,6 +16,7 @@ from bot.messages import LessonProgress, LessonReceipt, Notice
 from bot.platforms.recording import RecordingPlatform
 from bot.router import Router
 from tests.bot_fixtures import Install, said
+from tests.services import eventually
 from trainer.contracts import Progress
 from trainer.lease import Claims
 
@@ -58,9 +59,7 @@ async def bots(install: Install, platform: RecordingPlatform, count: int) -> Asy
 
 
 async def until(look: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        while not look():  # noqa: ASYNC110  (threads and other bots change it)
-            await asyncio.sleep(0.02)
+    await asyncio.to_thread(eventually, look)  # threads and other bots change it
 
 
 def receipts(platform: RecordingPlatform) -> list[LessonReceipt]:

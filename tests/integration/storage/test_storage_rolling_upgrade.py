@@ -39,6 +39,7 @@ from storage.errors import DatabaseInUseError, DatabaseUnavailableError
 from storage.repositories import Repositories
 from storage.schema import newer_revision
 from storage.session import Database
+from tests.services import eventually
 from tests.storage_fixtures import postgres
 
 VERSIONS = {
@@ -96,8 +97,7 @@ class OldCode:
     def goes_on(self) -> None:
         """Wait until every table was written and read once more from now on."""
         wanted = self.rounds + 2
-        while self.rounds < wanted and not self.failed:
-            time.sleep(0.01)
+        eventually(lambda: self.rounds >= wanted or self.failed, "the next rounds")
 
     def _serve(self) -> None:
         while not self._stop.is_set() and not self.failed:
@@ -210,7 +210,7 @@ def test_an_upgrade_waits_for_who_uses_a_table_and_holds_nobody_up_meanwhile(pos
             with other.engine.begin() as beside:
                 beside.execute(text("SELECT * FROM lessons"))
             assert time.monotonic() - began < LONGEST_STATEMENT_S
-            time.sleep(0.05)
+            upgrading.join(0.05)
         assert upgrading.is_alive()
     upgrading.join(60)
     assert inspect(database.engine).has_table("packs")
