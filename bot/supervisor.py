@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.data_folder import DataFolder
-from bot.embedded_redis import EmbeddedRedis, free_port
+from bot.embedded_redis import EmbeddedRedis, RedisFailed, free_port
 from bot.processes import Child
 from bot.wiring import open_database, open_queue, upgrade
 from trainer.configuration import as_environment
@@ -78,6 +78,7 @@ class Services:
         self._on_failure = on_failure
         self._folder = DataFolder(settings.data)
         self._redis: EmbeddedRedis | None = None
+        self._redis_again_at = 0.0
         self._watched: list[_Watched] = []
         self._stopping = threading.Event()
         self._up = threading.Event()
@@ -181,10 +182,14 @@ class Services:
         self._watched.append(watched)
 
     def _look_after(self) -> None:
-        if self._redis is not None and not self._redis.is_running:
-            log.error("redis died, starting it again")
-            self._redis.restart()
         now = time.monotonic()
+        if self._redis is not None and not self._redis.is_running and now >= self._redis_again_at:
+            log.error("redis died, starting it again")
+            try:
+                self._redis.restart()
+            except RedisFailed as error:  # as on a full disk: until there is room, messages are told to wait
+                self._redis_again_at = now + LONGEST_PAUSE_S
+                log.error("redis does not start, trying again in=%.0f error=%s", LONGEST_PAUSE_S, error)
         for watched in self._watched:
             if watched.child.is_running:
                 continue

@@ -196,6 +196,22 @@ def test_what_dies_is_started_again(start: Start, tmp_path: Path) -> None:
     assert process.poll() is None
 
 
+def test_a_redis_that_does_not_start_is_tried_until_it_does(start: Start, tmp_path: Path) -> None:
+    process = start("up")
+    settings = up(tmp_path)
+    (configuration,) = tmp_path.rglob("redis.conf")
+    good = configuration.read_text()
+
+    configuration.write_text("no such directive\n")  # as little as on a full disk will it start
+    os.kill(pid_of(tmp_path, "redis-server"), signal.SIGKILL)
+    eventually(lambda: "redis does not start" in "".join(log.read_text() for log in tmp_path.rglob("*.log")), "the first try")
+    assert process.poll() is None
+
+    configuration.write_text(good)
+    eventually(lambda: answers(str(settings.redis_url)))
+    assert process.poll() is None
+
+
 def test_up_ends_with_its_input_where_no_platform_is_connected(tmp_path: Path, model: Path, engine_url: str) -> None:
     ended = tutee(
         "up",
