@@ -6,7 +6,7 @@ import pytest
 
 from tests.load.crowd import Crowd, measure
 
-CROWD = Crowd(users=2000, rate=8, seconds=12, rush=150)  # the rush is more than the engine takes at once: 16 rows, and 16 that wait
+CROWD = Crowd(users=2000, rate=8, seconds=12, rush=150)  # the rush is more than the engine takes at once
 MOST_GROWTH_MB = 60.0  # a leak shows in an hour's run; here, only one of the size of everything that was said
 
 

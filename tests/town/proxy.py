@@ -33,6 +33,11 @@ class Proxy:
     _server: asyncio.Server | None = None
     _running: set[asyncio.Task[Any]] = field(default_factory=set)
 
+    @property
+    def connections(self) -> int:
+        """How many there are now."""
+        return len(self._running)
+
     async def start(self) -> None:
         """Listen."""
         if self.path is not None:

@@ -42,8 +42,10 @@ class Curriculum:
         "small_talk": 5, "unknown": 4, "told_in_chat": 2, "persona": 1, "text": 1,
     }  # fmt: skip
 
-    def __init__(self, data: Path, seed: int) -> None:
+    def __init__(self, data: Path, seed: int, reading: float = 1.0) -> None:
+        """`reading`: how many times as often as in ``MIX`` the model reads a text and answers."""
         self.rng = Random(seed)
+        self.mix = {task: share * reading if task.startswith("read_") else share for task, share in self.MIX.items()}
         self.frames = frames.load()
         self.passages = [p for p in _rows(data / "knowledge/squad_passages.jsonl.xz") if not held_out(p["title"])]
         self.relations = [r for r in _rows(data / "knowledge/entity_questions.jsonl.xz") if r["relation"] in STATEMENTS]
@@ -55,7 +57,7 @@ class Curriculum:
 
     def chats(self) -> Iterator[Chat]:
         """Without end."""
-        names, weights = list(self.MIX), list(self.MIX.values())
+        names, weights = list(self.mix), list(self.mix.values())
         while True:
             chat = self._tasks[self.rng.choices(names, weights)[0]]()
             if chat is not None:

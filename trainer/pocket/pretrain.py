@@ -67,9 +67,12 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=40_000_000, help="how long to train")
     parser.add_argument("--batch-tokens", type=int, default=8192)
     parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate")
+    parser.add_argument("--decay", type=float, default=Schedule.decay, help="the last part of the tokens, in which the learning rate falls to 0")
+    parser.add_argument("--reading", type=float, default=1.0, help="how many times as often as else the model reads and answers")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start-from", type=Path, metavar="FOLDER", help="a finished model to go on from, where there is no checkpoint")
     parser.add_argument("--processes", type=int, default=2, help="one thread each")
+    parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="float32 where the processor has no bfloat16")
     parser.add_argument("--save-steps", type=int, default=250)
     arguments = parser.parse_args()
     pretrain(arguments)
@@ -96,11 +99,11 @@ def _worker(rank: int, options: argparse.Namespace, store: Path) -> None:
     torch.manual_seed(options.seed)
     checkpoint = _load(options.out)
     tokens = checkpoint["tokens"] if checkpoint else 0
-    curriculum = Curriculum(options.data, options.seed + tokens + rank)
+    curriculum = Curriculum(options.data, options.seed + tokens + rank, options.reading)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(options.out / "tokenizer")
     model = _model(tokenizer) if options.start_from is None else LlamaForCausalLM.from_pretrained(options.start_from, dtype=torch.float32)
-    master = [p.detach().clone() for p in model.parameters()]  # float32 masters of bfloat16 weights
-    model.to(dtype=torch.bfloat16)  # type: ignore[call-arg]  # transformers' wrapper hides torch's keywords
+    master = [p.detach().clone() for p in model.parameters()]  # float32 masters of weights that may be bfloat16
+    model.to(dtype=getattr(torch, options.dtype))  # type: ignore[call-arg]  # transformers' wrapper hides torch's keywords
     optimizers = _optimizers(model, master, options.rate, rank)
     if checkpoint:
         for own, saved in zip(master, checkpoint["master"], strict=True):
@@ -111,7 +114,7 @@ def _worker(rank: int, options: argparse.Namespace, store: Path) -> None:
                 optimizer.load_state_dict(saved)
     _copy(master, model)
     use_short_attention(model)
-    schedule = Schedule(options.tokens)
+    schedule = Schedule(options.tokens, decay=options.decay)
     batches = _batches(curriculum, tokenizer, MICRO_TOKENS)
     parts = max(1, options.batch_tokens // MICRO_TOKENS // options.processes)
     step, told_at, told_tokens = 0, time.monotonic(), tokens
@@ -152,7 +155,7 @@ def _share_gradients(model: LlamaForCausalLM, master: list[torch.Tensor], proces
 
 
 def _share_weights(model: LlamaForCausalLM, master: list[torch.Tensor], processes: int) -> None:
-    """Each process has updated its share of the matrices; now all have all, in float32 and in the model's bfloat16."""
+    """Each process has updated its share of the matrices; now all have all, in float32 and as the model computes."""
     for owner in range(processes):
         mine = [p for i, p in enumerate(_inner(model, master)) if i % processes == owner]
         flat = torch.cat([p.flatten() for p in mine])
