@@ -19,6 +19,7 @@ import torch
 from torch import distributed
 from torch.multiprocessing.spawn import spawn
 from torch.nn import functional
+from torch.optim import _muon
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from trainer import prompts
@@ -30,6 +31,7 @@ log = logging.getLogger("tutee.pretrain")
 PROMPT_SHARE, PROMPT_WEIGHT = 0.2, 0.6  # of what user and system say a fifth counts, at this weight: it teaches the language
 DECISION_WEIGHT, ANSWER_WEIGHT, COPY_WEIGHT = 4.0, 1.5, 0.4
 VOCABULARY = 4096
+LOG_STEPS = 20
 MICRO_TOKENS = 2048  # of one forward pass: what stays in the processor's caches
 SHAPE: dict[str, Any] = {
     "hidden_size": 320, "num_hidden_layers": 6, "num_attention_heads": 5, "num_key_value_heads": 5, "intermediate_size": 864,
@@ -103,6 +105,8 @@ def _worker(rank: int, options: argparse.Namespace, store: Path) -> None:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(options.out / "tokenizer")
     model = _model(tokenizer) if options.start_from is None else LlamaForCausalLM.from_pretrained(options.start_from, dtype=torch.float32)
     master = [p.detach().clone() for p in model.parameters()]  # float32 masters of weights that may be bfloat16
+    if options.dtype == "float32":
+        _muon._zeropower_via_newtonschulz = _orthogonal
     model.to(dtype=getattr(torch, options.dtype))  # type: ignore[call-arg]  # transformers' wrapper hides torch's keywords
     optimizers = _optimizers(model, master, options.rate, rank)
     if checkpoint:
@@ -133,10 +137,10 @@ def _worker(rank: int, options: argparse.Namespace, store: Path) -> None:
             optimizer.step()
         _share_weights(model, master, options.processes)
         step += 1
-        if step % 50 == 0:
+        if step % LOG_STEPS == 0:
             now = time.monotonic()
             rate = (tokens - told_tokens) / (now - told_at)
-            log.info("tokens %.2f M, loss %.4f, %.0f tokens/s", tokens / 1e6, sum(losses[-50 * parts :]) / 50, rate)
+            log.info("tokens %.2f M, loss %.4f, %.0f tokens/s", tokens / 1e6, sum(losses[-LOG_STEPS * parts :]) / LOG_STEPS, rate)
             told_at, told_tokens = now, tokens
         if step % options.save_steps == 0 or tokens >= options.tokens:
             _save(options.out, rank, tokens, master, optimizers)
@@ -258,6 +262,17 @@ def _optimizers(model: LlamaForCausalLM, master: list[torch.Tensor], rate: float
         for group in optimizer.param_groups:
             group["peak"] = rate
     return [muon, adam]
+
+
+def _orthogonal(grad: torch.Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> torch.Tensor:
+    """torch's own iteration (Newton-Schulz), in the gradient's own precision: theirs is in bfloat16, emulated where a processor has none."""
+    a, b, c = coefficients
+    wide = grad.T if grad.size(0) > grad.size(1) else grad
+    wide = wide / wide.norm().clamp(min=eps)
+    for _ in range(steps):
+        gram = wide @ wide.T
+        wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
+    return wide.T if grad.size(0) > grad.size(1) else wide
 
 
 def _model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
