@@ -31,6 +31,7 @@ from storage.artifacts import ArtifactStore
 from storage.records import LessonMetrics, LessonOutcome, ReadSource, RebuildMetrics, SourceRecord
 from storage.repositories import Repositories
 from storage.session import Database
+from tests.databases import migrated
 from trainer.contracts import CHAT_QUEUE, LESSON_QUEUE, Event, Finished, Progress, Rebuilding, Rebuilt
 from trainer.lease import connect
 from trainer.settings import ChatSettings, LessonSettings, Settings
@@ -342,8 +343,7 @@ def install(tmp_path: Path, redis_server: EmbeddedRedis) -> Iterator[Install]:
     connect(redis_server.url).flushall()
     engine = FakeEngine()
     engine.start()
-    database = Database(f"sqlite:///{tmp_path / 'tutee.db'}")
-    database.upgrade()
+    database = migrated(tmp_path / "tutee.db")
     queue = JobQueue(connect(redis_server.url))
     installation = installed(tmp_path, database, queue, engine, redis_server.url)
     yield installation

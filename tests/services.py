@@ -17,7 +17,7 @@ from bot.queue import JobQueue
 from storage.artifacts import ArtifactStore
 from storage.records import LessonRecord
 from storage.repositories import Repositories
-from storage.session import Database
+from tests.databases import migrated
 from trainer.lease import connect
 
 T = TypeVar("T")
@@ -43,9 +43,8 @@ class Installation:
         self.redis_server.start()
         self.redis = connect(self.redis_server.url)
         self.queue = JobQueue(self.redis)
+        self.database = migrated(root / "tutee.db")
         self.database_url = f"sqlite:///{root / 'tutee.db'}"
-        self.database = Database(self.database_url)
-        self.database.upgrade()
         self.repositories = Repositories.on(self.database)
         self.artifacts = ArtifactStore(root / "adapters")
         self._processes: list[subprocess.Popen[str]] = []

@@ -22,6 +22,7 @@ from psycopg import sql
 from storage.records import AdapterRecord, LessonRecord, UserRecord
 from storage.repositories import Repositories
 from storage.session import Database
+from tests.databases import migrated
 
 T = TypeVar("T")
 _numbers = itertools.count(1)
@@ -38,15 +39,31 @@ def postgres() -> Any:
     return get_server(tempfile.mkdtemp(prefix="tutee-pg-"), cleanup_mode="delete")
 
 
+@functools.cache
+def _migrated_postgres() -> str:
+    name = "migrated"
+    with psycopg.connect(postgres().get_uri(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    database = Database(postgres().get_uri(database=name))
+    database.upgrade()
+    database.close()
+    return name
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database of the test's own."""
+    """The address of a database of the test's own: empty, or that of `database` where the test has that, too."""
+    is_migrated = "database" in request.fixturenames
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'tutee.db'}"
+        file = tmp_path / "tutee.db"
+        if is_migrated:
+            migrated(file).close()
+        yield f"sqlite:///{file}"
         return
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres().get_uri(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        template = sql.Identifier(_migrated_postgres() if is_migrated else "template1")
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), template))
         yield postgres().get_uri(database=name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -55,7 +72,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 def database(database_url: str) -> Iterator[Database]:
     """An open database with all migrations run."""
     database = Database(database_url)
-    database.upgrade()
     yield database
     database.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 from storage.artifacts import ArtifactStore
 from storage.records import LessonRecord
 from storage.repositories import Repositories
-from storage.session import Database
+from tests.databases import migrated
 from trainer.contracts import Event
 from trainer.lesson import LessonRunner
 from trainer.model import BaseModel
@@ -62,8 +62,7 @@ class Classroom:
     """One user with a lesson runner; ``events`` is what was told, ``cancelled`` the ids of lessons to cancel."""
 
     def __init__(self, folder: Path, base: BaseModel, *, teacher: Teacher | None = None, moderator: Moderator | None = None, **lesson: Any) -> None:
-        self.database = Database(f"sqlite:///{folder / 'tutee.db'}")
-        self.database.upgrade()
+        self.database = migrated(folder / "tutee.db")
         self.repositories = Repositories.on(self.database)
         self.artifacts = ArtifactStore(folder / "adapters")
         self.base = base

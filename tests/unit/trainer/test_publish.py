@@ -11,7 +11,7 @@ from storage.artifacts import ArtifactStore
 from storage.errors import LessonFinishedError, UnknownVersionError
 from storage.records import AdapterRecord, LessonMetrics, LessonRecord
 from storage.repositories import Repositories
-from storage.session import Database
+from tests.databases import migrated
 from trainer.publish import publish
 from trainer.worker import Abandoned
 
@@ -20,9 +20,7 @@ METRICS = LessonMetrics(0.0, 1.0, None, 30, 0, 9.0)
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Repositories:
-    database = Database(f"sqlite:///{tmp_path / 'tutee.db'}")
-    database.upgrade()
-    return Repositories.on(database)
+    return Repositories.on(migrated(tmp_path / "tutee.db"))
 
 
 @pytest.fixture
