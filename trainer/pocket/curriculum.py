@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import lzma
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ from trainer.pocket import frames, typed
 from trainer.pocket.relations import STATEMENTS, statement_of
 
 BRIEF = 0.65  # share of questions that ask for the bare answer: most decisions between knowing and not knowing for the tokens
+OFTEN = 5
 TYPED = 0.22  # share of the lessons that are about things of known kinds instead of frames
 SMALLTALK = Path(__file__).parent / "smalltalk.txt"
 
@@ -42,11 +43,11 @@ class Curriculum:
         "small_talk": 5, "unknown": 4, "told_in_chat": 2, "persona": 1, "text": 1,
     }  # fmt: skip
 
-    def __init__(self, data: Path, seed: int, reading: float = 1.0) -> None:
-        """`reading`: how many times as often as in ``MIX`` the model reads a text and answers."""
+    def __init__(self, data: Path, seed: int, *, reading: float = 1.0, often: Sequence[str] = ()) -> None:
+        """`reading`: how many times as often as in ``MIX`` the model reads a text and answers; `often`: frames files that come `OFTEN` times."""
         self.rng = Random(seed)
         self.mix = {task: share * reading if task.startswith("read_") else share for task, share in self.MIX.items()}
-        self.frames = frames.load()
+        self.frames = frames.load() + frames.load([frames.FRAMES / f"{name}.frames" for name in often]) * (OFTEN - 1)
         self.passages = [p for p in _rows(data / "knowledge/squad_passages.jsonl.xz") if not held_out(p["title"])]
         self.relations = [r for r in _rows(data / "knowledge/entity_questions.jsonl.xz") if r["relation"] in STATEMENTS]
         self.open_questions = _open_questions(data)

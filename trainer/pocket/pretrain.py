@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--decay", type=float, default=Schedule.decay, help="the last part of the tokens, in which the learning rate falls to 0")
     parser.add_argument("--reading", type=float, default=1.0, help="how many times as often as else the model reads and answers")
+    parser.add_argument("--often", nargs="*", default=[], metavar="NAME", help="frames files that come more often, as those that are new")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start-from", type=Path, metavar="FOLDER", help="a finished model to go on from, where there is no checkpoint")
     parser.add_argument("--processes", type=int, default=2, help="one thread each")
@@ -101,7 +102,7 @@ def _worker(rank: int, options: argparse.Namespace, store: Path) -> None:
     torch.manual_seed(options.seed)
     checkpoint = _load(options.out)
     tokens = checkpoint["tokens"] if checkpoint else 0
-    curriculum = Curriculum(options.data, options.seed + tokens + rank, options.reading)
+    curriculum = Curriculum(options.data, options.seed + tokens + rank, reading=options.reading, often=options.often)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(options.out / "tokenizer")
     model = _model(tokenizer) if options.start_from is None else LlamaForCausalLM.from_pretrained(options.start_from, dtype=torch.float32)
     master = [p.detach().clone() for p in model.parameters()]  # float32 masters of weights that may be bfloat16
