@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainer.moderation.judge import JudgeModerator
 from trainer.moderation.local import LocalModerator
-from trainer.moderation.openai import OpenAIModerator
 from trainer.moderation.protocol import Moderator, RecordingModerator, Verdict, worst
 from trainer.settings import ModerationSettings, SettingsError
 
@@ -15,10 +13,8 @@ BACKENDS = ("local", "openai", "judge")
 __all__ = [
     "BACKENDS",
     "AllOf",
-    "JudgeModerator",
     "LocalModerator",
     "Moderator",
-    "OpenAIModerator",
     "RecordingModerator",
     "Verdict",
     "build",
@@ -55,12 +51,17 @@ class AllOf:
 
 
 def _backend(name: str, settings: ModerationSettings) -> Moderator:
+    """What asks a server is loaded only where one is asked: OpenAI's package takes a second and a half of every start."""
     if name == "local":
         return LocalModerator(settings.threshold)
     if name == "judge":
         if not settings.judge_url or not settings.judge_model:
             raise SettingsError("Moderation backend 'judge' needs 'moderation.judge_url' and 'moderation.judge_model'.")
+        from trainer.moderation.judge import JudgeModerator
+
         return JudgeModerator(settings.judge_url, settings.judge_model, settings.judge_kind, settings.judge_key)
     if not settings.openai_key:
         raise SettingsError("Moderation backend 'openai' needs OPENAI_API_KEY in the environment.")
+    from trainer.moderation.openai import OpenAIModerator
+
     return OpenAIModerator(settings.openai_key, settings.openai_url)

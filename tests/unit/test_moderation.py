@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from trainer.errors import ModeratorUnavailableError
-from trainer.moderate import AllOf, JudgeModerator, LocalModerator, Moderator, OpenAIModerator, RecordingModerator, Verdict, build
+from trainer.moderate import AllOf, LocalModerator, Moderator, RecordingModerator, Verdict, build
+from trainer.moderation.judge import JudgeModerator
+from trainer.moderation.openai import OpenAIModerator
 from trainer.settings import ModerationSettings, SettingsError
 
 HARMLESS = "My cat is called Biscuit."

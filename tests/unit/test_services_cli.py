@@ -207,9 +207,15 @@ def test_the_bot_and_the_chat_worker_never_load_torch(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 
-def test_the_engine_loads_nothing_that_only_lessons_need() -> None:
-    """It is what everybody waits for at the start."""
-    script = "import sys, trainer.engine.process; sys.exit(bool({'sklearn', 'openai', 'peft', 'trafilatura', 'sqlalchemy'} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("module", "kept_out"),
+    [
+        ("trainer.engine.process", {"sklearn", "openai", "peft", "trafilatura", "sqlalchemy"}),  # nothing that only lessons need
+        ("trainer.wiring", {"openai"}),  # nothing that only those need who have texts judged elsewhere
+    ],
+)
+def test_what_everybody_waits_for_at_the_start_loads_little(module: str, kept_out: set[str]) -> None:
+    script = f"import sys, {module}; sys.exit(bool({kept_out} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 
