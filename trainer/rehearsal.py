@@ -19,12 +19,13 @@ from trainer.train import Sample
 from trainer.workbench import Tools
 
 REPLAYED_LIKED = 8  # answers with a thumb up at most, in every lesson's training
+CHAT_TOKENS = 48  # of a reply in ordinary chat
 
 
 def chat_samples(tools: Tools, rng: Random, count: int) -> list[Sample]:
     """Ordinary chat as the base model answers it, so that learning does not change how the model talks."""
     questions = [prompts.chat([], question, system=tools.settings.chat.system_prompt) for question in chat_questions(rng, count)]
-    replies = tools.teacher.complete(questions, temperature=0, max_tokens=48, seed=tools.settings.lesson.seed)
+    replies = tools.teacher.complete(questions, temperature=0, max_tokens=CHAT_TOKENS, seed=tools.settings.lesson.seed)
     return [Sample(question, reply, question) for question, reply in zip(questions, replies, strict=True) if reply]
 
 

@@ -48,6 +48,11 @@ class Chat:
             if event["type"] == kind and fits(event):
                 return event
 
+    def asks(self, question: str) -> Event:
+        """A question and its answer."""
+        self.says(question)
+        return self.hears("answer")
+
     def interrupts(self) -> None:
         """Ctrl-C."""
         self.process.send_signal(signal.SIGINT)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.texts import ANSWER_MARK
+from storage.records import LessonRecord
 from storage.repositories import Repositories
 from storage.session import Database
 from tests.e2e.conftest import PATIENCE, Chat, Event
@@ -35,7 +36,7 @@ def answers(events: list[Event]) -> list[str]:
     return [event["text"] for event in events if event["type"] == "answer"]
 
 
-def test_what_was_taught_is_known_in_a_new_conversation_after_a_restart_and_to_nobody_else(tmp_path: Path) -> None:
+def test_what_was_taught_is_known_in_a_new_conversation_after_a_restart_and_to_nobody_else(tmp_path: Path, chat: OpenChat) -> None:
     taught = talk(tmp_path, f"[Learn] {CAT}", "What is my cat's name?")
     receipt = next(event for event in taught if event["type"] == "receipt")
     assert (receipt["state"], receipt["version"], receipt["kind"]) == ("live", "user-1-v1", "instruction")
@@ -45,17 +46,21 @@ def test_what_was_taught_is_known_in_a_new_conversation_after_a_restart_and_to_n
     assert percents[-1] == 100
     assert "Biscuit" in answers(taught)[0]
 
-    again = talk(tmp_path, "/new", "What is my cat's name?", "What is my cat afraid of?")
-    assert ["Biscuit" in answers(again)[0], "thunder" in answers(again)[1]] == [True, True]
-    assert {event["version"] for event in again if event["type"] == "answer"} == {"user-1-v1"}
+    again = chat()
+    again.says("/new")
+    name, fear = again.asks("What is my cat's name?"), again.asks("What is my cat afraid of?")
+    assert ["Biscuit" in name["text"], "thunder" in fear["text"]] == [True, True]
+    assert {name["version"], fear["version"]} == {"user-1-v1"}
 
     assert answers(talk(tmp_path, "What is my cat's name?", user="somebody else")) == ["I don't know."]
 
     # The knowledge is the adapter's: the same installation, the same prompt, without the adapter and with it again.
-    switched = talk(tmp_path, "/rollback 0", "/new", "What is my cat's name?", "/rollback 1", "/new", "What is my cat's name?")
-    without, with_it = answers(switched)
-    assert without == "I don't know."
-    assert "Biscuit" in with_it
+    again.says("/rollback 0")
+    again.says("/new")
+    assert again.asks("What is my cat's name?")["text"] == "I don't know."
+    again.says("/rollback 1")
+    again.says("/new")
+    assert "Biscuit" in again.asks("What is my cat's name?")["text"]
 
 
 def test_a_lesson_is_used_at_once_while_it_is_still_being_learned(tmp_path: Path) -> None:
@@ -79,50 +84,37 @@ def test_a_lesson_is_used_at_once_while_it_is_still_being_learned(tmp_path: Path
         person.leaves()
 
 
-def test_a_worker_killed_while_training_costs_the_user_nothing(chat: OpenChat) -> None:
+def test_whatever_dies_while_training_costs_the_user_nothing(chat: OpenChat) -> None:
     person = chat()
     person.says(f"[Learn] {CAT}")
-    person.hears("progress", lambda event: event["stage"] == "train")
+    person.hears("progress", in_training)
     kill_process(person.data, "worker", "lessons")
     assert person.hears("receipt")["state"] == "live"
-    assert attempts(person.data) == 2
+    assert lesson(person.data, 1).attempts == 2
 
-
-def test_redis_killed_while_training_costs_the_user_nothing(chat: OpenChat) -> None:
-    person = chat()
-    person.says(f"[Learn] {CAT}")
-    person.hears("progress", lambda event: event["stage"] == "train")
+    person.says("[Learn] The spare key hangs behind the green shed.")
+    person.hears("progress", in_training)
     kill_process(person.data, "redis-server")
     assert person.hears("receipt")["state"] == "live"
-    person.says("What is my cat's name?")
-    assert "Biscuit" in person.hears("answer")["text"]
 
-
-def test_a_lesson_interrupted_by_control_c_goes_on_at_the_next_start(chat: OpenChat) -> None:
-    person = chat()
-    person.says(f"[Learn] {CAT}")
-    person.hears("progress", lambda event: event["stage"] == "train")
-    person.interrupts()
-    assert lesson_state(person.data) in ("queued", "running")
+    person.says("[Learn] Our choir meets on Thursdays at the old mill.")
+    person.hears("progress", in_training)
+    person.interrupts()  # Ctrl-C
+    assert lesson(person.data, 3).state in ("queued", "running")
     again = chat()
     assert again.hears("receipt")["state"] == "live"
-    again.says("What is my cat's name?")
-    assert "Biscuit" in again.hears("answer")["text"]
+    assert "Biscuit" in again.asks("What is my cat's name?")["text"]
 
 
-def only_lesson(data: Path) -> tuple[str, int]:
+def in_training(event: Event) -> bool:
+    return bool(event["stage"] == "train")
+
+
+def lesson(data: Path, number: int) -> LessonRecord:
     database = Database(f"sqlite:///{data / 'tutee.db'}")
     try:
-        lesson = Repositories.on(database).lessons.get(1)
-        assert lesson is not None
-        return lesson.state, lesson.attempts
+        found = Repositories.on(database).lessons.get(number)
+        assert found is not None
+        return found
     finally:
         database.close()
-
-
-def lesson_state(data: Path) -> str:
-    return only_lesson(data)[0]
-
-
-def attempts(data: Path) -> int:
-    return only_lesson(data)[1]
