@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,8 @@ def installation(settings: Settings, folder: Path) -> Iterator[Installation]:
     folder.mkdir()
     port, redis_port = _free_port(), _free_port()
     config = folder / "config.yaml"
-    config.write_text(yaml.safe_dump({"base_model": settings.base_model, "engine": {"port": port}}), encoding="utf-8")
+    chosen = {"base_model": settings.base_model, "engine": {"port": port}, "lesson": asdict(settings.lesson)}
+    config.write_text(yaml.safe_dump(chosen), encoding="utf-8")
     places = {"TUTEE_DATA": str(folder), "REDIS_URL": f"redis://127.0.0.1:{redis_port}", "DATABASE_URL": f"sqlite:///{folder / 'tutee.db'}"}
     environment = {**{name: value for name, value in os.environ.items() if name != "TUTEE_ENGINE_URL"}, **places}
     server = [_redis_server(), "--port", str(redis_port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "yes"]
