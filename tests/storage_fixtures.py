@@ -1,7 +1,6 @@
 """Real databases for tests: SQLite files and a real PostgreSQL server, built by running the migrations.
 
-Import what you need into a conftest, with what it depends on:
-`Tests that use one of them run once on each database.
+Tests that use one of them run once on each database.
 """
 
 from __future__ import annotations
