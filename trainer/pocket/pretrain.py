@@ -265,12 +265,12 @@ def _optimizers(model: LlamaForCausalLM, master: list[torch.Tensor], rate: float
     return [muon, adam]
 
 
-def _orthogonal(grad: torch.Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> torch.Tensor:
+def _orthogonal(grad: torch.Tensor, ns_coefficients: tuple[float, float, float], ns_steps: int, eps: float) -> torch.Tensor:
     """torch's own iteration (Newton-Schulz), in the gradient's own precision: theirs is in bfloat16, emulated where a processor has none."""
-    a, b, c = coefficients
+    a, b, c = ns_coefficients
     wide = grad.T if grad.size(0) > grad.size(1) else grad
     wide = wide / wide.norm().clamp(min=eps)
-    for _ in range(steps):
+    for _ in range(ns_steps):
         gram = wide @ wide.T
         wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
     return wide.T if grad.size(0) > grad.size(1) else wide
