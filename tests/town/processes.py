@@ -79,7 +79,8 @@ def _hasten() -> None:
     worker.WORKER_TTL_S = 18  # a worker asks Redis for a job for 3 s at a time
     wiring.ENGINE_START_SECONDS = 0.0
     engine_client.SILENCE_SECONDS = SILENCE_SECONDS
-    examine.QUIZ_TOKENS = correct.QUIZ_TOKENS = rehearsal.CHAT_TOKENS = SAID_TOKENS
+    examine.QUIZ_TOKENS = rehearsal.CHAT_TOKENS = SAID_TOKENS
+    correct.QUIZ_TOKENS = SAID_TOKENS  # type: ignore[attr-defined]  # which keeps the value that it imported
 
 
 def _engine(settings: Settings, reach: Callable[[str], None]) -> None:
