@@ -86,7 +86,7 @@ def _rush(town: Town, lines: list[tuple[str, str]]) -> None:
     """All at the same moment, while the engine stands still: however fast the machine is, there is more than it can take when it goes on."""
     town.freeze("engine")
     town.say_all(lines)
-    enough = min(len(lines), 2 * (ROWS + MOST_WAITING))
+    enough = min(len(lines), ROWS + MOST_WAITING + 8)
     eventually(lambda: town.proxies["engine"].connections >= enough, f"{enough} requests", 60)
     town.thaw("engine")
 
