@@ -78,7 +78,7 @@ class Services:
         self._on_failure = on_failure
         self._folder = DataFolder(settings.data)
         self._redis: EmbeddedRedis | None = None
-        self._redis_since = self._redis_again_at = 0.0  # since when it runs, never while it does not; when to try again
+        self._redis_up_since = self._redis_again_at = 0.0  # in the future while it is down; when to try again
         self._watched: list[_Watched] = []
         self._stopping = threading.Event()
         self._up = threading.Event()
@@ -184,14 +184,7 @@ class Services:
     def _look_after(self) -> None:
         now = time.monotonic()
         if self._redis is not None and not self._redis.is_running and now >= self._redis_again_at:
-            log.error("redis died, starting it again")
-            self._redis_since = float("inf")
-            try:
-                self._redis.restart()
-                self._redis_since = time.monotonic()
-            except RedisFailed as error:  # as on a full disk: until there is room, messages are told to wait
-                self._redis_again_at = now + LONGEST_PAUSE_S
-                log.error("redis does not start, trying again in=%.0f error=%s", LONGEST_PAUSE_S, error)
+            self._restart(self._redis)
         for watched in self._watched:
             if watched.child.is_running:
                 continue
@@ -201,11 +194,22 @@ class Services:
                 watched.restarts += 1
                 watched.start()
 
+    def _restart(self, redis: EmbeddedRedis) -> None:
+        """What ends meanwhile ends for want of it, and is no failure of its own."""
+        log.error("redis died, starting it again")
+        self._redis_up_since = float("inf")
+        try:
+            redis.restart()
+            self._redis_up_since = time.monotonic()
+        except RedisFailed as error:  # as on a full disk: until there is room, messages are told to wait
+            self._redis_again_at = time.monotonic() + LONGEST_PAUSE_S
+            log.error("redis does not start, trying again in=%.0f error=%s", LONGEST_PAUSE_S, error)
+
     def _plan_restart(self, watched: _Watched, now: float) -> None:
         code = watched.child.exit_code
         if now - watched.started > STEADY_S:
             watched.restarts = 0
-        elif code == 1 and watched.restarts == 0 and watched.started > self._redis_since:  # it says itself that it cannot work like this
+        elif code == 1 and watched.restarts == 0 and watched.started > self._redis_up_since:  # it says itself that it cannot work like this
             self._fail(watched.child.last_words())
         pause = min(FIRST_PAUSE_S * 2**watched.restarts, LONGEST_PAUSE_S)
         log.error("a process died, name=%s exit_code=%s starting_again_in=%.1f", watched.child.name, code, pause)

@@ -83,12 +83,17 @@ def measure(crowd: Crowd, database: Literal["sqlite", "postgresql"] = "postgresq
 
 
 def _rush(town: Town, lines: list[tuple[str, str]]) -> None:
-    """All at the same moment, while the engine stands still: however fast the machine is, there is more than it can take when it goes on."""
+    """All at the same moment, while the engine stands still: however fast the machine is, somebody has to wait."""
+    proxy, before = town.proxies["engine"], town.proxies["engine"].connections  # what is there is used again first
     town.freeze("engine")
     town.say_all(lines)
-    enough = min(len(lines), ROWS + MOST_WAITING + 8)
-    eventually(lambda: town.proxies["engine"].connections >= enough, f"{enough} requests", 60)
+    too_many = before + ROWS + MOST_WAITING + 1
+    eventually(lambda: proxy.connections >= too_many or _told_to_wait(town), "more than the engine can take, or who gave it up", 60)
     town.thaw("engine")
+
+
+def _told_to_wait(town: Town) -> int:
+    return sum(each.kind == "notice" for each in list(town.square.shown.values()))
 
 
 def _line(rng: Random, done: Measured) -> tuple[str, str]:
@@ -112,7 +117,7 @@ def _count(town: Town, done: Measured) -> None:
     answers = [each for each in town.square.shown.values() if each.kind == "answer"]
     done.answered = len({each.reply_to for each in answers})
     done.answered_twice = len(answers) - done.answered
-    done.waited = sum(each.kind == "notice" for each in town.square.shown.values())
+    done.waited = _told_to_wait(town)
     done.delays = [each.at - town.square.asked_at[each.reply_to] for each in answers if each.reply_to]
 
 
