@@ -53,14 +53,18 @@ def load(config: Path | None, environment: Mapping[str, str] | None = None, **ov
         for key in ("api_key", "key", "openai_key", "judge_key", "token", "app_token", "signing_secret", "client_secret", "encryption_key"):
             if isinstance(values.get(section), dict) and key in values[section]:
                 raise SettingsError(f"'{section}.{key}' is a secret: put it into the environment, not into the configuration file.")
+    said = os.environ if environment is None else environment
     for name, path in _ENVIRONMENT.items():
-        value = (os.environ if environment is None else environment).get(name)
+        value = said.get(name)
         if value:
             target = values if len(path) == 1 else values.setdefault(path[0], {})
             target[path[-1]] = value
     values.update({key: value for key, value in overrides.items() if value is not None})
     values.setdefault("data", platformdirs.user_data_dir("tutee", appauthor=False))
     settings: Settings = _build(Settings, values, "")
+    threads = said.get("OMP_NUM_THREADS", "")  # what torch goes by, too
+    if settings.compute.threads == AUTO and threads.isdecimal() and int(threads):
+        settings = dataclasses.replace(settings, compute=dataclasses.replace(settings.compute, threads=threads))
     _check(settings)
     return settings
 
@@ -72,7 +76,12 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "REDIS_URL": settings.redis_url, "TUTEE_ENGINE_URL": settings.engine.url,
         "TUTEE_ARTIFACTS_URL": settings.artifacts.url, "AWS_ENDPOINT_URL": settings.artifacts.endpoint,
     }  # fmt: skip
-    return {**os.environ, **{name: value for name, value in found.items() if value}}
+    return inherited({name: value for name, value in found.items() if value})
+
+
+def inherited(changes: Mapping[str, str | None]) -> dict[str, str]:
+    """Our environment, as a child process gets it, with these ``changes``; None takes a name away."""
+    return {name: value for name, value in {**os.environ, **changes}.items() if value is not None}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -27,9 +26,7 @@ def compute(settings: Settings, shape: Shape, *, learns: bool = False) -> Comput
     wanted, gpu = settings.compute, torch.cuda.is_available()
     dtype = getattr(torch, wanted.dtype) if wanted.dtype != AUTO else torch.bfloat16 if gpu else None
     threads = None if wanted.threads == AUTO else int(wanted.threads)
-    if threads is None and "OMP_NUM_THREADS" in os.environ:
-        threads = torch.get_num_threads()
-    elif threads is None and gpu:
+    if threads is None and gpu:
         threads = max(1, cores() // 2)
     found = choose(shape, learns=learns, dtype=dtype, threads=threads)
     torch.set_num_threads(found.threads)

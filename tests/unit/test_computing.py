@@ -78,7 +78,7 @@ def test_trying_takes_less_than_a_second(learns: bool) -> None:
     assert time.process_time() - began < 2.0  # of processors, with what else the tests' process does
 
 
-def test_what_the_settings_say_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_settings_say_is_done(tmp_path: Path) -> None:
     settings = replace(Settings(data=tmp_path), base_model=str(save_tiny_model(tmp_path / "tiny")))
     slow = choose(SMALL, learns=False).dtype
     wanted = BF16 if slow == F32 else F32  # not what would be chosen
@@ -86,10 +86,10 @@ def test_what_the_settings_say_is_done(tmp_path: Path, monkeypatch: pytest.Monke
     for learns in (False, True):
         assert Computing.of(loading.base_model(told, learns=learns).model) == Computing(wanted, 2)
 
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    torch.set_num_threads(3)  # as torch does when it is imported
-    assert loading.compute(settings, SMALL).threads == 3
-    assert loading.compute(told, SMALL).threads == 2
+    file = tmp_path / "config.yaml"
+    for text, threads in (("{}", 3), ("compute: {threads: auto}", 3), ("compute: {threads: 2}", 2)):
+        file.write_text(text)
+        assert loading.compute(load(file, {"OMP_NUM_THREADS": "3"}), SMALL).threads == threads
 
 
 def test_it_is_said_in_one_line_and_tried_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from storage.repositories import Repositories
 from storage.session import Database
 from trainer.bench.report import say
 from trainer.bench.world import BenchError
+from trainer.configuration import inherited
 from trainer.settings import Settings
 
 START_S = 180.0
@@ -83,7 +83,7 @@ def installation(settings: Settings, folder: Path) -> Iterator[Installation]:
     chosen = {"base_model": settings.base_model, "engine": {"port": port}, "lesson": asdict(settings.lesson)}
     config.write_text(yaml.safe_dump(chosen), encoding="utf-8")
     places = {"TUTEE_DATA": str(folder), "REDIS_URL": f"redis://127.0.0.1:{redis_port}", "DATABASE_URL": f"sqlite:///{folder / 'tutee.db'}"}
-    environment = {**{name: value for name, value in os.environ.items() if name != "TUTEE_ENGINE_URL"}, **places}
+    environment = inherited({**places, "TUTEE_ENGINE_URL": None})
     server = [_redis_server(), "--port", str(redis_port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "yes"]
     redis = Redis.from_url(places["REDIS_URL"], protocol=2)  # in which a stream is read as a list
     database = Database(places["DATABASE_URL"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -16,6 +15,7 @@ import torch
 from trainer.bench.client import Client
 from trainer.bench.report import Figures
 from trainer.bench.world import PROMPT_TOKENS, RANK, World
+from trainer.configuration import inherited
 from trainer.engine.adapter_file import read_adapter
 
 
@@ -32,7 +32,7 @@ class Server:
         self._world, self._model, self._adapters = world, model, adapters
         with tempfile.TemporaryFile() as log:  # a pipe that nobody reads would stop it once it is full
             try:
-                self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+                self._process = subprocess.Popen(command, stdout=log, stderr=log, env=inherited(environment or {}))
             except OSError as error:
                 raise Skipped(f"{command[0]} cannot be started: {error.strerror}") from error
             self._client = Client(f"http://127.0.0.1:{port}")
