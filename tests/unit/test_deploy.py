@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 import yaml
 
 from bot.arguments import parser
-from trainer.configuration import CONFIGS, load
+from trainer.configuration import CONFIGS, inherited, load
 
 DEPLOY = CONFIGS / "deploy"
 KEYS = {"TUTEE_METRICS_KEY": "k"}
@@ -61,9 +63,11 @@ def test_the_kustomization_names_files_that_are_there_and_none_above_it() -> Non
         assert (DEPLOY / name).is_file() and ".." not in name
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
-def test_kubectl_builds_the_kustomization() -> None:
-    built = subprocess.run(["kubectl", "kustomize", str(DEPLOY)], capture_output=True, check=True, text=True).stdout
+@pytest.mark.parametrize("command", [["kubectl", "kustomize"], ["kustomize", "build"]], ids=lambda command: command[0])
+def test_its_own_tools_build_the_kustomization(command: list[str]) -> None:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    built = subprocess.run([*command, str(DEPLOY)], capture_output=True, check=True, text=True).stdout
     kinds = [each["kind"] for each in yaml.safe_load_all(built)]
     expected = sum(len(documents(DEPLOY / name)) for name in documents(DEPLOY / "kustomization.yaml")[0]["resources"])
     assert len(kinds) == expected + 1 and "ConfigMap" in kinds
@@ -118,6 +122,27 @@ def test_vllm_is_started_as_its_hazards_ask_for() -> None:
     assert {"name": "TUTEE_VLLM_URL", "value": f"http://127.0.0.1:{flags['port']}"} in engine["env"]
     places = [{each["name"]: each["mountPath"] for each in container["volumeMounts"]}["data"] for container in (engine, vllm)]
     assert places == [str(SETTINGS.data)] * 2, "both see the adapters' folders under one name"
+
+
+def test_the_compose_file_is_as_the_specification_says_and_one_with_a_slip_is_not(tmp_path: Path) -> None:
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text((DEPLOY / "compose.yaml").read_text().replace("read_only:", "readonly:"))
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    right, refused = (subprocess.run([*check, str(each)], capture_output=True, text=True) for each in (DEPLOY / "compose.yaml", wrong))
+    assert right.returncode == 0 and refused.returncode == 1 and "readonly" in refused.stdout
+
+
+@pytest.mark.parametrize("command", [["docker", "compose"], ["docker-compose"]], ids=" ".join)
+def test_compose_itself_takes_the_file(command: list[str]) -> None:
+    version = shutil.which(command[0]) and subprocess.run([*command, "version", "--short"], capture_output=True, text=True).stdout
+    if not version or version.startswith("1."):
+        pytest.skip(f"'{' '.join(command)}' is not installed, or older than the specification")
+    text = (DEPLOY / "compose.yaml").read_text()
+    environment = inherited(dict.fromkeys(re.findall(r"\$\{(\w+)", text), "x"))
+    config = [*command, "--file", str(DEPLOY / "compose.yaml"), "config", "--format", "json"]
+    read = subprocess.run(config, env=environment, capture_output=True, text=True)
+    assert read.returncode == 0, read.stderr
+    assert json.loads(read.stdout)["services"].keys() == compose()["services"].keys()
 
 
 def test_compose_services_run_commands_that_there_are_and_wait_for_what_there_is() -> None:
