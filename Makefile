@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.tutee-installed
 EMULATE := tests/emulate/node_modules/.package-lock.json
 
-.PHONY: setup run test lint bench docs clean faults soak load audit vllm
+.PHONY: setup run test lint check bench docs clean faults soak load audit vllm
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)  ## everything that is needed, into .venv; a second run does nothing
@@ -17,14 +17,17 @@ $(STAMP): pyproject.toml constraints.txt
 run: setup  ## set up, start everything, chat in this terminal
 	$(BIN)/tutee up
 
-lint: setup  ## style, types, import rules, secrets in the tree
+lint: check  ## what is checked before every test, and known vulnerabilities where their database can be reached
+	$(BIN)/python -m tests.audit || test $$? = 2
+
+check: setup  ## style, types, import rules, secrets in the tree
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.secret_scan
 
-test: lint $(EMULATE)  ## every check and every test
+test: check $(EMULATE)  ## every check and every test
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 $(EMULATE): tests/emulate/package-lock.json
@@ -51,8 +54,7 @@ load: setup  ## a minute (SECONDS=3600: an hour) of thousands of people; the res
 	$(BIN)/python -m tests.load --seconds $(or $(SECONDS),60) --table docs/reliability.md
 
 audit: setup  ## known vulnerabilities of the pinned dependencies; needs the network
-	test -x .venv/audit/bin/pip-audit || ($(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1)
-	$(BIN)/python -m tests.audit .venv/audit/bin/pip-audit
+	$(BIN)/python -m tests.audit
 
 docs: setup  ## the picture of a conversation in the README, from a real one, and what people see on Discord
 	$(BIN)/python docs/render_conversation.py

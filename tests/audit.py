@@ -1,4 +1,4 @@
-"""`python -m tests.audit PIP-AUDIT`: asks the public database of vulnerabilities about every pinned version.
+"""`python -m tests.audit`: asks the public database of vulnerabilities about every pinned version.
 
 Exits 0 where nothing is known, 1 where something is, and 2 where not everything could be checked, as without a network: that is no pass.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 PINS = Path(__file__).parent.parent / "constraints.txt"
@@ -15,8 +16,8 @@ PINS = Path(__file__).parent.parent / "constraints.txt"
 ACCEPTED: dict[str, str] = {}
 
 
-def main(program: str) -> int:
-    command = [program, "--requirement", str(PINS), "--no-deps", "--disable-pip", "--format", "json", "--progress-spinner", "off", "--timeout", "10"]
+def main(program: Sequence[str] = (sys.executable, "-m", "pip_audit")) -> int:
+    command = [*program, "--requirement", str(PINS), "--no-deps", "--disable-pip", "--format", "json", "--progress-spinner", "off", "--timeout", "10"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         answer = json.loads(asked.stdout)["dependencies"]
@@ -42,4 +43,4 @@ def main(program: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())
