@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.tutee-installed
 EMULATE := tests/emulate/node_modules/.package-lock.json
 
-.PHONY: setup run test lint check bench docs clean faults soak load audit vllm
+.PHONY: setup run test suite lint check bench docs clean faults soak load audit vllm
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)  ## everything that is needed, into .venv; a second run does nothing
@@ -27,7 +27,10 @@ check: setup  ## style, types, import rules, secrets in the tree
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.secret_scan
 
-test: check $(EMULATE)  ## every check and every test
+test: setup $(EMULATE)  ## every check and every test, side by side
+	@$(MAKE) --no-print-directory --jobs=2 check suite
+
+suite: setup $(EMULATE)  ## every test
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 $(EMULATE): tests/emulate/package-lock.json

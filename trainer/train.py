@@ -20,6 +20,7 @@ from trainer.teacher import LocalTeacher
 from trainer.together import Group
 
 LEARNED_LOSS = 0.02  # below it, more training of these samples only costs time
+FIRST_EXAM = 3  # epoch after which the student is asked for the first time whether it knows enough
 REAL_MODEL_RATE = 3e-4
 
 
@@ -54,7 +55,7 @@ class Trainer:
         """Nothing: the model carries an adapter only while it trains and answers."""
 
     def run(self, passed: Callable[[], bool], on_epoch: Callable[[int, int], None]) -> float:
-        """Train until ``passed`` (asked from the third epoch on) or ``max_epochs``; gives the last epoch's mean loss.
+        """Train until ``passed`` (asked from epoch FIRST_EXAM on) or ``max_epochs``; gives the last epoch's mean loss.
 
         ``on_epoch(done, most)`` is called after each epoch and may raise to stop.
         """
@@ -65,7 +66,7 @@ class Trainer:
         for epoch in range(1, settings.max_epochs + 1):
             mean = self._group.epoch(learner)
             on_epoch(epoch, settings.max_epochs)
-            if epoch >= 3 and (mean < LEARNED_LOSS or passed()):
+            if epoch >= FIRST_EXAM and (mean < LEARNED_LOSS or passed()):
                 break
         return mean
 

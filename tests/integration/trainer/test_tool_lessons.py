@@ -9,7 +9,7 @@ import pytest
 from storage.records import LessonRecord
 from tests.tiny_models import save_tiny_model
 from tests.trainer_fixtures import Classroom
-from trainer import prompts, wiring
+from trainer import prompts, train, wiring
 from trainer.engine.adapter_bank import AdapterBank
 from trainer.engine.generation import GenerationRequest
 from trainer.engine.offline import generate_batch
@@ -35,6 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few examples, seen often: what a random model can only learn by heart."""
     monkeypatch.setattr(tool_lesson, "EXAMPLES", 16)
     monkeypatch.setattr(tool_lesson, "MOST_EPOCHS", 40)
+    monkeypatch.setattr(train, "FIRST_EXAM", 39)
 
 
 def teach(classroom: Classroom, text: str) -> LessonRecord:
