@@ -23,8 +23,8 @@ from trainer.prompts import Messages
 
 log = logging.getLogger(__name__)
 
-Show = Callable[[AsyncIterator[str | Answer]], Awaitable[str | None]]
-"""Shows an answer as it grows; gives the id of its message, None where nothing came."""
+Show = Callable[[AsyncIterator[str | Answer]], Awaitable[None]]
+"""Shows an answer as it grows, and notes which message it is in."""
 
 AGAIN_TEMPERATURE = 0.8  # an answer that is asked for again should be another one
 
@@ -54,7 +54,7 @@ class Conversation:
         return exchange if is_new else None
 
     async def answer(self, exchange: ExchangeRecord, show: Show, *, quoted: str | None = None, again: bool = False) -> None:
-        """Have `show` show what `stream` gives, in turn with other messages of the conversation, and note the message that it is in.
+        """Have `show` show what `stream` gives, in turn with other messages of the conversation.
 
         A message that has to wait is put on the queue. Raises like `stream`.
         """
@@ -62,9 +62,7 @@ class Conversation:
             async with self._in_turn.setdefault(exchange.conversation_id, asyncio.Lock()):
                 try:
                     async with self.in_hand(exchange):  # until it is noted, or another process would show it, too
-                        shown = await show(self.stream(exchange, quoted=quoted, again=again, stop=stop))
-                        if shown is not None:
-                            await asyncio.to_thread(self._repositories.exchanges.set_reply_message, exchange.id, shown)
+                        await show(self.stream(exchange, quoted=quoted, again=again, stop=stop))
                 except (EngineUnavailable, EarlierPending) as error:
                     log.info("a message has to wait, exchange=%d reason=%s", exchange.id, error)
                     await asyncio.to_thread(self._app.queue.enqueue_answer, exchange.id)

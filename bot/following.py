@@ -108,6 +108,10 @@ class Following:
         """Show the answer when there is one."""
         self._owing.wait_for(exchange_id, channel)
 
+    async def shows(self, exchange_id: int, message_id: str) -> None:
+        """Note which message shows the answer."""
+        await self._owing.shows(exchange_id, message_id)
+
     def waiting(self) -> list[int]:
         """Ids of the followed lessons that wait for a time before they begin."""
         return [each.work.id for each in self._works.values() if isinstance(each.work, LessonRecord) and each.work.begins_at]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,11 @@ from bot.app import App
 from bot.conversation import holding
 from bot.messages import Answer, Notice
 from bot.platforms.base import ChatPlatform
+from storage.errors import DatabaseUnavailableError, UnknownExchangeError
 from storage.records import ExchangeRecord
 from storage.repositories.base import utc_now
+
+log = logging.getLogger(__name__)
 
 K = TypeVar("K")
 GRACE_SECONDS = 3.0  # how long an answer that nobody here waits for is left to whoever does
@@ -36,6 +40,7 @@ class Owing:
         self._orphans: set[int] = set()  # answers that nobody had shown when we last looked
         self._showing: Counter[int] = Counter()
         self._tried: Counter[int] = Counter()
+        self._unnoted: dict[int, str] = {}  # answers that are shown, and in which message, which the database could not be told yet
 
     @property
     def busy(self) -> bool:
@@ -46,6 +51,11 @@ class Owing:
         """Show the answer when there is one."""
         self._awaited[exchange_id] = channel
         self._changed()
+
+    async def shows(self, exchange_id: int, message_id: str) -> None:
+        """Note which message shows the answer; where the database takes no notes at the moment, remember it until it does."""
+        self._unnoted[exchange_id] = message_id
+        await self._note()
 
     async def resume(self) -> None:
         """Take up what waited when the bot stopped, and what was answered and not shown."""
@@ -65,7 +75,8 @@ class Owing:
 
     async def _nobodys(self) -> tuple[ExchangeRecord, ...]:
         """Answers that no message is known to show, or not yet."""
-        return await asyncio.to_thread(self._exchanges.unshown, self._platform.name, utc_now() - OWED_FOR)
+        unshown = await asyncio.to_thread(self._exchanges.unshown, self._platform.name, utc_now() - OWED_FOR)
+        return tuple(each for each in unshown if each.id not in self._unnoted)
 
     async def heard(self, exchange_id: int) -> None:
         """The message has been answered, or failed."""
@@ -78,6 +89,7 @@ class Owing:
 
     async def look(self) -> None:
         """Show what has its answer, and what nobody else has shown in time."""
+        await self._note()
         for exchange_id in list(self._awaited):
             await self._end(exchange_id)
         now = asyncio.get_running_loop().time()
@@ -86,7 +98,7 @@ class Owing:
                 self._unshown.pop(exchange_id, None)
                 self._tried[exchange_id] += 1
                 exchange = await asyncio.to_thread(self._exchanges.get, exchange_id)
-                if exchange is not None and exchange.reply_message_id is None and self._showing[exchange_id] == 1:
+                if exchange is not None and self._is_unshown(exchange) and self._showing[exchange_id] == 1:
                     await self._show_alone(exchange, exchange.channel)
 
     async def _end(self, exchange_id: int) -> None:
@@ -101,7 +113,7 @@ class Owing:
 
     def _owe(self, exchange: ExchangeRecord) -> None:
         """See in a moment whether somebody shows the answer, and show it where nobody does."""
-        if self._is_mine(exchange) and exchange.state == "answered" and exchange.reply_message_id is None and exchange.id not in self._showing:
+        if self._is_mine(exchange) and exchange.state == "answered" and self._is_unshown(exchange) and exchange.id not in self._showing:
             self._unshown[exchange.id] = asyncio.get_running_loop().time() + GRACE_SECONDS
             self._changed()
 
@@ -110,7 +122,7 @@ class Owing:
         async with holding(self._app.queue.answering(exchange.id)) as ours:
             if ours:
                 now = await asyncio.to_thread(self._exchanges.get, exchange.id)
-                if now is not None and now.reply_message_id is None:
+                if now is not None and self._is_unshown(now):
                     await self._show(now, channel)
                     self._tried.pop(exchange.id, None)
             else:
@@ -123,7 +135,21 @@ class Owing:
             return
         shown = Answer(exchange.answer or "", exchange.version, exchange.seconds or 0.0, exchange.user_id)
         message_id = await self._platform.send(channel, shown, exchange.inbound_message_id)
-        await asyncio.to_thread(self._exchanges.set_reply_message, exchange.id, message_id)
+        await self.shows(exchange.id, message_id)
+
+    async def _note(self) -> None:
+        for exchange_id, message_id in list(self._unnoted.items()):
+            try:
+                await asyncio.to_thread(self._exchanges.set_reply_message, exchange_id, message_id)
+            except DatabaseUnavailableError as error:
+                log.warning("which message shows an answer cannot be noted yet, exchange=%d error=%s", exchange_id, error)
+                return
+            except UnknownExchangeError:  # its user deleted everything
+                pass
+            self._unnoted.pop(exchange_id, None)
+
+    def _is_unshown(self, exchange: ExchangeRecord) -> bool:
+        return exchange.reply_message_id is None and exchange.id not in self._unnoted
 
     def _is_mine(self, exchange: ExchangeRecord) -> bool:
         return exchange.platform == self._platform.name and self._platform.serves(exchange.channel)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from bot import cards, choices, commands, export, texts
@@ -229,8 +229,10 @@ class Router:
         if goes_on:
             quoted = None
 
-        def show(pieces: AsyncIterator[str | Answer]) -> Awaitable[str | None]:
-            return self._platform.stream(message.channel, pieces, message.message_id)
+        async def show(pieces: AsyncIterator[str | Answer]) -> None:
+            shown = await self._platform.stream(message.channel, pieces, message.message_id)
+            if shown is not None:
+                await self._following.shows(exchange.id, shown)
 
         try:
             await self._conversation.answer(exchange, show, quoted=quoted, again=again)

@@ -26,7 +26,7 @@ from tests.buckets import KEYS, S3
 from tests.services import eventually
 from tests.storage_fixtures import postgres
 from tests.tiny_models import save_tiny_model
-from tests.town.nursery import Nursery
+from tests.town.nursery import nursery
 from tests.town.points import Points
 from tests.town.processes import BEGAN, HOST
 from tests.town.proxy import Proxy, Way
@@ -66,7 +66,7 @@ class Hosts:
         # Not under pytest's folder: a Unix socket's path must be short.
         self.root = Path(tempfile.mkdtemp(prefix="tutee-hosts-"))
         self._portal = self._thread.__enter__()
-        self._nursery = Nursery()
+        nursery()  # loads its libraries while the rest is built
         save_tiny_model(self.root / "base")
         self._redis_server = EmbeddedRedis(self.root / "redis", self.root / "redis.log")
         self._redis_server.start()
@@ -86,7 +86,6 @@ class Hosts:
     def __exit__(self, *_: object) -> None:
         for name in list(self.hosts):
             self.leaves(name)
-        self._nursery.close()
         for host in self._all:
             for proxy in host.network.values():
                 self._portal.call(proxy.stop)
@@ -135,7 +134,7 @@ class Hosts:
                 self._portal.call(proxy.start)
             (folder / "tutee.yaml").write_text(yaml.safe_dump(self._settings(host)))
             role = name.split("-")[0]
-            host.pid = self._nursery.start([ROLES.get(role, role), str(folder)], self._environment(host), folder / "log")
+            host.pid = nursery().start([ROLES.get(role, role), str(folder)], self._environment(host), folder / "log")
             self.hosts[name] = host
 
     def until_ready(self, *names: str) -> None:

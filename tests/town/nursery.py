@@ -6,6 +6,7 @@ It never computes anything: a process that forks after torch has computed leaves
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import json
 import os
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,14 @@ class Nursery:
             self._process.stdin.close()
         self._process.wait(30)
         self._process.stdout.close()
+
+
+@cache
+def nursery() -> Nursery:
+    """The one of this process, for all installations that it starts; it ends with the process."""
+    shared = Nursery()
+    atexit.register(shared.close)
+    return shared
 
 
 def _serve() -> None:

@@ -26,7 +26,7 @@ from storage.session import Database
 from tests.services import eventually
 from tests.tiny_models import save_tiny_model
 from tests.town.judge import Judge
-from tests.town.nursery import Nursery
+from tests.town.nursery import nursery
 from tests.town.points import Points
 from tests.town.proxy import Proxy
 from tests.town.square import Shown, Square
@@ -64,7 +64,6 @@ class Town:
     def __exit__(self, *_: object) -> None:
         for role in list(self.pids):
             self.kill(role)
-        self._nursery.close()
         self.database.close()
         self._redis.stop()
         for proxy in self.proxies.values():
@@ -115,7 +114,7 @@ class Town:
         """Start a process; `clock`: seconds by which its clock is wrong. `name`: a second one of the role."""
         environment = {**self._environment(), "TOWN_CLOCK": str(clock)}
         log = self.root / f"{name or role}.log"
-        self.pids[name or role] = self._nursery.start([role, str(self.data)], environment, log)
+        self.pids[name or role] = nursery().start([role, str(self.data)], environment, log)
 
     def kill(self, name: str) -> None:
         """SIGKILL; returns when it is gone."""
@@ -253,7 +252,7 @@ class Town:
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tutee", str(self.data)], capture_output=True, check=False)
         self.disk_is_real = mounted.returncode == 0
         (self.data / "points").symlink_to(self.root / "points")  # the test's own files are not on the disk that gets full
-        self._nursery = Nursery()
+        nursery()  # loads its libraries while the rest is built
         save_tiny_model(self.root / "base")
         self._redis = EmbeddedRedis(self.data / "redis", self.root / "redis.log")
         self._redis.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,10 @@ from bot.messages import Answer, Notice, Reply
 from bot.platforms.base import Core
 from bot.platforms.recording import RecordingPlatform
 from bot.serving import serve
+from storage.errors import DatabaseUnavailableError
+from storage.repositories.base import utc_now
 from tests.bot_fixtures import Install, said
+from tests.services import eventually
 from trainer.contracts import Answered
 
 
@@ -59,6 +63,30 @@ async def test_an_answer_that_the_bot_did_not_wait_for_is_shown_when_it_is_told_
     platform = Late()
     await serve(install.app, platform)
     assert [each.text for each in platform.replies] == ["The answer to late?"]
+
+
+async def test_what_was_shown_while_the_database_took_no_notes_is_not_shown_again(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    install.engine.answers["Hello?"] = "Hi."
+    noting, refused = install.stored.exchanges.set_reply_message, 0
+
+    def full(exchange_id: int, message_id: str) -> None:
+        nonlocal refused
+        refused += 1
+        raise DatabaseUnavailableError("database or disk is full")
+
+    class Patient(RecordingPlatform):
+        async def run(self, core: Core) -> None:
+            await super().run(core)
+            await asyncio.to_thread(eventually, lambda: refused > 5)
+            monkeypatch.setattr(install.stored.exchanges, "set_reply_message", noting)
+            await asyncio.to_thread(eventually, lambda: install.stored.exchanges.of_user(1)[0].reply_message_id)
+
+    monkeypatch.setattr(install.stored.exchanges, "set_reply_message", full)
+    monkeypatch.setattr("bot.following.ADOPT_SECONDS", 0.05)
+    platform = Patient([said("Hello?", user="ada")])
+    await serve(install.app, platform)
+    assert [each.text for each in platform.replies] == ["Hi."]
+    assert await replies(install, "/help") and install.stored.exchanges.unshown("recording", utc_now() - timedelta(days=1)) == ()
 
 
 async def test_two_bots_show_it_once(install: Install) -> None:
