@@ -9,17 +9,19 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import httpx2 as httpx  # what the openai package is built on
-import openai
-from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
 from bot import texts
 from bot.errors import EngineError, EngineRefused, EngineUnavailable, PromptTooLong, VersionUnknown
 from trainer import recall
 from trainer.prompts import Messages
+
+if TYPE_CHECKING:  # loaded where the engine is asked: it takes long, and most of what starts does not ask at once
+    import openai
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +120,7 @@ class EngineClient:
                 try:
                     with _translating_errors(version):
                         given = await self._connected(url).chat.completions.create(
-                            model=version or self.base_model, messages=cast(list[ChatCompletionMessageParam], messages), **how
+                            model=version or self.base_model, messages=cast("list[ChatCompletionMessageParam]", messages), **how
                         )
                     self._started_by = self._away_until[url] = 0.0
                     return given
@@ -172,6 +174,8 @@ class EngineClient:
 
     def _connected(self, url: str) -> openai.AsyncOpenAI:
         if url not in self._clients:
+            import openai
+
             timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
             # Retries are ours: a message that has to wait goes on the queue, where a restart does not lose it.
             self._clients[url] = openai.AsyncOpenAI(base_url=url, api_key=self._api_key or "none", timeout=timeout, max_retries=0)
@@ -185,6 +189,8 @@ def addresses(url: str) -> list[str]:
 
 @contextmanager
 def _translating_errors(version: str | None) -> Iterator[None]:
+    import openai
+
     try:
         yield
     except openai.APIStatusError as error:

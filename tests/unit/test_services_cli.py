@@ -212,6 +212,7 @@ def test_the_bot_and_the_chat_worker_never_load_torch(module: str) -> None:
     [
         ("trainer.engine.process", {"sklearn", "openai", "peft", "trafilatura", "sqlalchemy"}),  # nothing that only lessons need
         ("trainer.wiring", {"openai"}),  # nothing that only those need who have texts judged elsewhere
+        ("bot.supervisor, bot.wiring, bot.jobs, bot.platforms.terminal", {"openai"}),  # nothing that is needed only at the first question
     ],
 )
 def test_what_everybody_waits_for_at_the_start_loads_little(module: str, kept_out: set[str]) -> None:
