@@ -37,7 +37,7 @@ NAMES = ("Biscuit", "Rufus", "Minka", "Otto", "Paula", "Quentin", "Rosa", "Silas
 KINDS = ("cat", "dog", "horse", "parrot", "boat", "garden", "neighbour", "sister")
 LIKES = ("is afraid of thunder", "loves the rain", "sleeps in the kitchen", "is nine years old", "came from Lisbon")
 WHOLE: Callable[[Any], str] = "{:,.0f}".format
-TIMES: dict[str, Callable[[Any], str]] = {"engine": str, "ms": WHOLE}
+TIMES: dict[str, Callable[[Any], str]] = {"figure": str, "ms": WHOLE}
 SIDE_BY_SIDE, ONE_BY_ONE = "side by side", "one by one"
 COLUMNS: dict[str, Callable[[Any], str]] = {
     "engine": str, "users": str, "turns": str, "lessons_per_minute": "{:.1f}".format, "times_one_by_one": "{:.2f}".format, "live": str,
@@ -68,9 +68,10 @@ def main(settings: Settings, options: argparse.Namespace) -> int:
             "rows": [row for count in users for row in bench.together(count, options.repeats)],
         }  # fmt: skip
     say("")
-    times = [{"engine": name, "ms": value} for name, value in report.items() if name.endswith("_ms")]
+    times = [{"figure": name.removesuffix("_ms").replace("_", " "), "ms": value} for name, value in report.items() if name.endswith("_ms")]
     show("From a message to work, from a lesson to its first answer (medians)", TIMES, times)
-    show("Answers while others' new versions go live", dict.fromkeys(report["swaps"], str), [report["swaps"]])
+    swapped = [{"figure": name.replace("_", " "), "value": value} for name, value in report["swaps"].items()]
+    show("Answers while others' new versions go live", {"figure": str, "value": str}, swapped)
     if people:
         show("By people in the database", GROWTH, report["growth"])
     show("Lessons queued at once", COLUMNS, report["rows"], [report["machine"]])
