@@ -203,8 +203,8 @@ def _moderation(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, "broken", "Set moderation.judge_url and moderation.judge_model, or no lesson can begin.")
         elif backend == "judge":
             yield Finding(what, "ok", f"{settings.moderation.judge_model} at {settings.moderation.judge_url}; it was not asked")
-        elif find_spec("sklearn") is None:
-            yield Finding(what, "broken", "scikit-learn is missing: run `make setup`.")
+        elif find_spec("mmh3") is None:
+            yield Finding(what, "broken", "mmh3 is missing: run `make setup`.")
         else:
             yield Finding(what, "ok", f"bundled, refuses from {settings.moderation.threshold}")
     if not settings.moderation.backends:

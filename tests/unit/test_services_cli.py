@@ -211,7 +211,7 @@ def test_the_bot_and_the_chat_worker_never_load_torch(module: str) -> None:
     ("module", "kept_out"),
     [
         ("trainer.engine.process", {"sklearn", "openai", "peft", "trafilatura", "sqlalchemy"}),  # nothing that only lessons need
-        ("trainer.wiring", {"openai"}),  # nothing that only those need who have texts judged elsewhere
+        ("trainer.wiring", {"openai", "sklearn", "pandas"}),  # nothing that only those need who have texts judged elsewhere
         ("bot.supervisor, bot.wiring, bot.jobs, bot.platforms.terminal", {"openai"}),  # nothing that is needed only at the first question
     ],
 )

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+import mmh3
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
-from sklearn.feature_extraction import FeatureHasher
 
 WORD_BUCKETS, SHAPE_BUCKETS, CHARACTER_BUCKETS = 1 << 17, 1 << 16, 1 << 17
 BUCKETS = WORD_BUCKETS + SHAPE_BUCKETS + CHARACTER_BUCKETS
@@ -190,8 +190,14 @@ def _character_features(tokens: Sequence[str]) -> list[str]:
 
 
 def _hashed(rows: list[list[str]], buckets: int) -> scipy.sparse.csr_matrix:
-    """Binary features; a row is divided by the root of their number, but of no fewer than 16, or one word alone would decide."""
-    hashed = FeatureHasher(buckets, input_type="string", dtype=np.float32, alternate_sign=False).transform(rows)
+    """Binary features; a row is divided by the root of their number, but of no fewer than 16, or one word alone would decide.
+
+    In the columns of scikit-learn's FeatureHasher, which takes a worker a second to load.
+    """
+    columns = [abs(mmh3.hash(feature)) % buckets for row in rows for feature in row]
+    ends = np.cumsum([0, *map(len, rows)])
+    hashed = scipy.sparse.csr_matrix((np.ones(len(columns), dtype=np.float32), columns, ends), shape=(len(rows), buckets))
+    hashed.sum_duplicates()
     counts = np.maximum(np.diff(hashed.indptr), 16)
     scale: NDArray[np.float32] = (1 / np.sqrt(counts)).astype(np.float32)
     return scipy.sparse.diags(scale) @ hashed
