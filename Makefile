@@ -53,8 +53,8 @@ vllm: setup  ## vLLM's CPU build in .venv/vllm, and the tests against it; it is 
 	.venv/vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement configs/vllm/requirements.txt
 	TUTEE_VLLM=.venv/vllm/bin/vllm $(BIN)/python -m pytest tests/integration/test_real_vllm.py
 
-load: setup  ## a minute (SECONDS=3600: an hour) of thousands of people; the result goes into docs/reliability.md
-	$(BIN)/python -m tests.load --seconds $(or $(SECONDS),60) --table docs/reliability.md
+load: setup  ## a minute (SECONDS=3600 RATE=5: an hour) of thousands of people; the result goes into docs/reliability.md
+	$(BIN)/python -m tests.load --seconds $(or $(SECONDS),60) --rate $(or $(RATE),20) --table docs/reliability.md
 
 audit: setup  ## known vulnerabilities of the pinned dependencies; needs the network
 	$(BIN)/python -m tests.audit

@@ -50,11 +50,10 @@ class Measured:
         """Seconds within which that share of the answers came."""
         return sorted(self.delays)[min(len(self.delays) - 1, int(share * len(self.delays)))]
 
-    def growth(self, process: str) -> float:
-        """Megabytes by which it grew from the second quarter of the run to the last one: the first one fills caches."""
+    def quarters(self, process: str) -> list[float]:
+        """Megabytes of a process, the median of each quarter of the run: the first one fills caches, the rush comes after the second."""
         samples = self.memory[process]
-        quarter = max(1, len(samples) // 4)
-        return statistics.median(samples[-quarter:]) - statistics.median(samples[quarter : 2 * quarter])
+        return [statistics.median(samples[len(samples) * each // 4 : len(samples) * (each + 1) // 4]) for each in range(4)]
 
 
 def measure(crowd: Crowd, database: Literal["sqlite", "postgresql"] = "postgresql") -> Measured:
@@ -124,10 +123,10 @@ def _count(town: Town, done: Measured) -> None:
 def written(done: Measured) -> str:
     """The result, as lines for docs/reliability.md."""
     crowd = done.crowd
-    grown = ", ".join(f"{process} {statistics.median(done.memory[process]):.0f} MB ({done.growth(process):+.1f})" for process in ROLES)
+    memory = "; ".join(f"{process} {', '.join(f'{each:.0f}' for each in done.quarters(process))}" for process in ROLES)
     return (
         f"{crowd.users} people, {crowd.rate:g} messages a second for {crowd.seconds:.0f} s and {crowd.rush} more at one moment: all {done.sent} were "
         f"answered once, {done.per_second:.1f} a second; half of them within {done.delay(0.5):.2f} s, 95 % within {done.delay(0.95):.2f} s. "
         f"{done.waited} were told to wait and answered from the queue, which was at most {max(done.waiting)} long.\n\n"
-        f"Memory, median (growth from the second quarter of the run to the last): {grown}.\n"
+        f"Memory in MB, median of each quarter of the run (the rush comes after the second): {memory}.\n"
     )
