@@ -114,7 +114,7 @@ class Conversation:
         current = await asyncio.to_thread(self._repositories.exchanges.get, exchange.id)
         if current is None or current.state != "pending":
             return
-        if await asyncio.to_thread(self._earlier_pending, exchange):
+        if await asyncio.to_thread(self._repositories.exchanges.is_behind, exchange):
             raise EarlierPending(texts.WAITING_BEHIND, f"exchange {exchange.id}")
         began, written = self._clock(), ""
         version, asks = await asyncio.to_thread(self._prompts, exchange, quoted)
@@ -216,10 +216,6 @@ class Conversation:
             yield stop
         finally:
             del self._stops[exchange.id]
-
-    def _earlier_pending(self, exchange: ExchangeRecord) -> bool:
-        same = (each for each in self._repositories.exchanges.pending() if each.conversation_id == exchange.conversation_id)
-        return any(each.id < exchange.id for each in same)
 
     def _prompts(self, exchange: ExchangeRecord, quoted: str | None) -> tuple[str | None, Iterator[Messages]]:
         """The user's live version and what to ask it: everything first, then less, in case it does not fit."""

@@ -88,7 +88,7 @@ class Installation(Collector):
         yield GaugeMetricFamily("tutee_users", "People who have chatted", stored.users.count())
         yield GaugeMetricFamily("tutee_lessons_unfinished", "Lessons that wait or are being learned", len(stored.lessons.unfinished()))
         yield GaugeMetricFamily("tutee_rebuilds_unfinished", "Rebuilds that wait or are under way", len(stored.rebuilds.unfinished()))
-        yield GaugeMetricFamily("tutee_messages_pending", "Messages that wait for an answer", len(stored.exchanges.pending()))
+        yield GaugeMetricFamily("tutee_messages_pending", "Messages that wait for an answer", stored.exchanges.count_pending())
         yield GaugeMetricFamily("tutee_reports", "Answers that were reported", len(stored.feedback.reports()))
 
     def _queues(self) -> Iterator[GaugeMetricFamily]:

@@ -90,7 +90,8 @@ class Owing:
     async def look(self) -> None:
         """Show what has its answer, and what nobody else has shown in time."""
         await self._note()
-        for exchange_id in list(self._awaited):
+        waiting = await asyncio.to_thread(self._exchanges.pending_of, list(self._awaited)) if self._awaited else set()
+        for exchange_id in self._awaited.keys() - waiting:
             await self._end(exchange_id)
         now = asyncio.get_running_loop().time()
         for exchange_id in [each for each, due in self._unshown.items() if due <= now]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
@@ -11,6 +12,8 @@ from storage.errors import UnknownExchangeError
 from storage.models import Conversation, Exchange, Feedback, Lesson
 from storage.records import UNFINISHED, ExchangeRecord
 from storage.repositories.base import Repository, copied, lock_user
+
+AT_ONCE = 1000  # ids in one statement
 
 
 class Exchanges(Repository):
@@ -114,6 +117,26 @@ class Exchanges(Repository):
     def pending(self) -> tuple[ExchangeRecord, ...]:
         """All messages that wait for an answer, oldest first."""
         return self._all(Exchange.state == "pending")
+
+    def count_pending(self) -> int:
+        """How many messages wait for an answer."""
+        with self._database.reading() as session:
+            return session.scalar(select(func.count()).select_from(Exchange).where(Exchange.state == "pending")) or 0
+
+    def pending_of(self, exchange_ids: Sequence[int]) -> set[int]:
+        """Those of the messages that wait for an answer."""
+        found: set[int] = set()
+        with self._database.reading() as session:
+            for start in range(0, len(exchange_ids), AT_ONCE):
+                some = Exchange.id.in_(exchange_ids[start : start + AT_ONCE])
+                found.update(session.scalars(select(Exchange.id).where(some, Exchange.state == "pending")))
+        return found
+
+    def is_behind(self, exchange: ExchangeRecord) -> bool:
+        """Whether an earlier message of the same conversation waits for its answer."""
+        earlier = (Exchange.conversation_id == exchange.conversation_id, Exchange.id < exchange.id, Exchange.state == "pending")
+        with self._database.reading() as session:
+            return session.scalar(select(Exchange.id).where(*earlier).limit(1)) is not None
 
     def unshown(self, platform: str, since: datetime) -> tuple[ExchangeRecord, ...]:
         """Answers to messages of since then of which no message is known to show them, oldest first."""

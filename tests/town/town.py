@@ -34,7 +34,7 @@ from trainer.lease import connect
 
 Role = Literal["engine", "worker", "chat", "bot"]
 ROLES: tuple[Role, ...] = ("engine", "worker", "chat", "bot")
-DISK_MB = 48
+DISK_MB = 256  # Redis rewrites what it has appended when that is 64 MB
 
 
 class Town:

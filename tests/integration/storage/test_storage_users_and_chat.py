@@ -215,7 +215,14 @@ def test_pending_messages_are_found_oldest_first_until_answered_or_given_up(repo
     assert repositories.exchanges.fail(third.id)
     assert not repositories.exchanges.fail(second.id)
 
-    assert repositories.exchanges.pending() == (first, fourth)
+    elsewhere = ask(repositories, ada, "n1", channel="elsewhere")
+    everything = [each.id for each in (first, second, third, fourth, elsewhere)]
+
+    assert repositories.exchanges.pending() == (first, fourth, elsewhere)
+    assert repositories.exchanges.count_pending() == 3
+    assert repositories.exchanges.pending_of([*everything, *range(10_000, 50_000)]) == {first.id, fourth.id, elsewhere.id}
+    assert repositories.exchanges.pending_of([second.id]) == repositories.exchanges.pending_of([]) == set()
+    assert [repositories.exchanges.is_behind(each) for each in (first, fourth, elsewhere)] == [False, True, False]
     assert repositories.exchanges.answer(third.id, "after all", None, 9.0)
 
 
