@@ -54,8 +54,8 @@ class Owing:
 
     async def shows(self, exchange_id: int, message_id: str) -> None:
         """Note which message shows the answer; where the database takes no notes at the moment, remember it until it does."""
-        self._unnoted[exchange_id] = message_id
-        await self._note()
+        if not await self._noted(exchange_id, message_id):
+            self._unnoted[exchange_id] = message_id
 
     async def resume(self) -> None:
         """Take up what waited when the bot stopped, and what was answered and not shown."""
@@ -89,7 +89,7 @@ class Owing:
 
     async def look(self) -> None:
         """Show what has its answer, and what nobody else has shown in time."""
-        await self._note()
+        await self._note_remembered()
         waiting = await asyncio.to_thread(self._exchanges.pending_of, list(self._awaited)) if self._awaited else set()
         for exchange_id in self._awaited.keys() - waiting:
             await self._end(exchange_id)
@@ -138,16 +138,22 @@ class Owing:
         message_id = await self._platform.send(channel, shown, exchange.inbound_message_id)
         await self.shows(exchange.id, message_id)
 
-    async def _note(self) -> None:
-        for exchange_id, message_id in list(self._unnoted.items()):
-            try:
-                await asyncio.to_thread(self._exchanges.set_reply_message, exchange_id, message_id)
-            except DatabaseUnavailableError as error:
-                log.warning("which message shows an answer cannot be noted yet, exchange=%d error=%s", exchange_id, error)
+    async def _note_remembered(self) -> None:
+        for exchange_id in list(self._unnoted):
+            message_id = self._unnoted.get(exchange_id)  # None: somebody else has noted it meanwhile
+            if message_id is not None and not await self._noted(exchange_id, message_id):
                 return
-            except UnknownExchangeError:  # its user deleted everything
-                pass
             self._unnoted.pop(exchange_id, None)
+
+    async def _noted(self, exchange_id: int, message_id: str) -> bool:
+        try:
+            await asyncio.to_thread(self._exchanges.set_reply_message, exchange_id, message_id)
+        except DatabaseUnavailableError as error:
+            log.warning("which message shows an answer cannot be noted yet, exchange=%d error=%s", exchange_id, error)
+            return False
+        except UnknownExchangeError:  # its user deleted everything
+            pass
+        return True
 
     def _is_unshown(self, exchange: ExchangeRecord) -> bool:
         return exchange.reply_message_id is None and exchange.id not in self._unnoted

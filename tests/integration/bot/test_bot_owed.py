@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.messages import Answer, Notice, Reply
+from bot.owing import Owing
 from bot.platforms.base import Core
 from bot.platforms.recording import RecordingPlatform
 from bot.serving import serve
@@ -87,6 +88,15 @@ async def test_what_was_shown_while_the_database_took_no_notes_is_not_shown_agai
     await serve(install.app, platform)
     assert [each.text for each in platform.replies] == ["Hi."]
     assert await replies(install, "/help") and install.stored.exchanges.unshown("recording", utc_now() - timedelta(days=1)) == ()
+
+
+async def test_each_answer_is_noted_once_however_many_are_shown_at_the_same_time(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[int] = []
+    monkeypatch.setattr(install.stored.exchanges, "set_reply_message", lambda exchange_id, message_id: noted.append(exchange_id))
+    owing = Owing(install.app, RecordingPlatform(), lambda: None)
+    await asyncio.gather(*(owing.shows(number, f"m{number}") for number in range(20)))
+    await owing.look()
+    assert sorted(noted) == list(range(20))
 
 
 async def test_two_bots_show_it_once(install: Install) -> None:
