@@ -17,7 +17,7 @@ import httpx2 as httpx  # what the openai package is built on
 from bot import texts
 from bot.errors import EngineError, EngineRefused, EngineUnavailable, PromptTooLong, VersionUnknown
 from trainer import recall
-from trainer.prompts import Messages
+from trainer.prompts import UNKNOWN, Messages
 
 if TYPE_CHECKING:  # loaded where the engine is asked: it takes long, and most of what starts does not ask at once
     import openai
@@ -63,7 +63,7 @@ class EngineClient:
         """
         began, first, outcome = time.monotonic(), None, "left"
         try:
-            async for piece in self._read(messages, self._pieces(messages, version, temperature)):
+            async for piece in self._read(messages, version, self._pieces(messages, version, temperature)):
                 first = first or time.monotonic() - began
                 yield piece
             outcome = "answered"
@@ -73,21 +73,33 @@ class EngineClient:
         finally:
             self.observe(outcome, first, time.monotonic() - began)
 
-    async def _read(self, messages: Messages, pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    async def _read(self, messages: Messages, version: str | None, pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
         """The pieces as they come; but what an adapter recites, at its end, as the user gets to see it: see trainer/recall.py."""
         written = ""
         async with aclosing(pieces):
             async for piece in pieces:
                 written += piece
-                if not recall.may_recite(written):
+                if recall.is_settled(written):
                     yield written
                     written = ""
                     break
             async for piece in pieces:
                 yield piece
         statement = recall.recited(written)
+        if version is not None and written.strip() == UNKNOWN:
+            statement = await self._recital(messages, version)
         if written:
             yield written if statement is None else recall.shown(statement, await self._doubt(recall.reading(messages, statement)))
+
+    async def _recital(self, messages: Messages, version: str) -> str | None:
+        """What a version recites that does not begin to by itself; None where it is not sure of it. Raises as `pieces`."""
+        go_on = {"continue_final_message": True, "add_generation_prompt": False}  # vLLM's words for it
+        begun, limit = recall.begun(messages), self._max_tokens
+        reply: ChatCompletion = await self._asked(begun, version, temperature=0, max_tokens=limit, logprobs=True, extra_body=go_on)
+        choice = reply.choices[0]
+        told = choice.logprobs.content if choice.logprobs else None
+        sure = recall.certainty([each.logprob for each in told or []]) >= recall.SURE
+        return (choice.message.content or "").strip() if sure else None
 
     async def _doubt(self, messages: Messages) -> float:
         """How probable it is that the base model begins to say that it does not know. Raises as `pieces`."""

@@ -45,6 +45,8 @@ class FakeEngine:
 
     `doubts`: how probable it finds, by what it is given to read, that it does not know; None: it does not tell, but says so.
 
+    `recitals`: what a version recites that is begun to by whoever asks, and how sure it is of each token; None: it does not tell.
+
     `gate`: closed, no request is answered, or (with `words_before_gate`) each only so far.
 
     `mode`: ok, busy (503), broken (500), full (429), cut (half an answer, then silence), too_long (400 with more than `fits` messages).
@@ -53,6 +55,7 @@ class FakeEngine:
     answers: dict[str, str] = field(default_factory=dict)
     taught: dict[str, dict[str, str]] = field(default_factory=dict)
     doubts: dict[str, float] | None = field(default_factory=dict)
+    recitals: dict[str, tuple[str, float | None]] = field(default_factory=dict)
     words_before_gate: int = 0
     models: set[str] = field(default_factory=lambda: {"pocket"})
     mode: str = "ok"
@@ -99,10 +102,13 @@ class FakeEngine:
         shares = {"I": doubt, "Bis": 1 - doubt}
         likeliest: list[dict[str, Any]] = [{"token": token, "logprob": math.log(share), "bytes": None} for token, share in shares.items()]
         content = [{**max(likeliest, key=lambda each: each["logprob"]), "top_logprobs": likeliest}]
-        message = {"role": "assistant", "content": content[0]["token"]}
-        logprobs = None if self.doubts is None else {"content": content}
-        choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": "length"}
-        return {"id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": "pocket", "choices": [choice]}
+        return _completion(content[0]["token"], None if self.doubts is None else content)
+
+    def _recital(self, version: str) -> dict[str, Any]:
+        """How a reply goes on that was begun."""
+        text, sure = self.recitals.get(version, (" Well.", 0.2))
+        words: list[dict[str, Any]] = [{"token": word, "logprob": math.log(sure or 1), "bytes": None, "top_logprobs": []} for word in text.split()]
+        return _completion(text, None if sure is None else words)
 
     def reply(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         """One request."""
@@ -118,6 +124,8 @@ class FakeEngine:
             return _send(handler, 404, {"error": {"message": "no such model", "code": "model_not_found"}})
         if self.mode == "too_long" and len(body["messages"]) > self.fits:
             return _send(handler, 400, {"error": {"message": "too long", "code": "context_length_exceeded"}})
+        if body.get("continue_final_message"):
+            return _send(handler, 200, self._recital(body["model"]))
         if body.get("logprobs"):
             return _send(handler, 200, self._beginning(body["messages"][0]["content"]))
         question = body["messages"][-1]["content"]
@@ -135,6 +143,14 @@ class FakeEngine:
         _chunk(handler, {}, "stop")
         handler.wfile.write(b"data: [DONE]\n\n")
         return None
+
+
+def _completion(text: str, logprobs: list[dict[str, Any]] | None) -> dict[str, Any]:
+    choice = {
+        "index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop",
+        "logprobs": None if logprobs is None else {"content": logprobs},
+    }  # fmt: skip
+    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": "pocket", "choices": [choice]}
 
 
 def _send(handler: BaseHTTPRequestHandler, status: int, body: dict[str, Any]) -> None:

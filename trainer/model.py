@@ -40,7 +40,7 @@ class BaseModel:
         return sum(p.numel() for p in self.model.parameters()) < SMALL_MODEL
 
     def prompt_ids(self, messages: list[dict[str, str]]) -> list[int]:
-        """Token ids of the conversation plus the header of the assistant's next turn.
+        """Token ids of the conversation plus the header of the assistant's next turn, and what of it is there, where the assistant speaks last.
 
         Control tokens inside a message are encoded as ordinary text, so a user cannot forge another role's turn.
         """
@@ -84,6 +84,9 @@ def load_tokenizer(name_or_path: str, *, pocket_path: Path) -> PreTrainedTokeniz
 
 def chat_ids(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> list[int]:
     """As `BaseModel.prompt_ids`. Not for two threads at once."""
+    if len(messages) > 1 and messages[-1]["role"] == "assistant":
+        begun = tokenizer(messages[-1]["content"], add_special_tokens=False, split_special_tokens=True)
+        return [*chat_ids(tokenizer, messages[:-1]), *begun["input_ids"]]
     can_think = "enable_thinking" in tokenizer.get_chat_template()
     switches: dict[str, Any] = {"enable_thinking": False} if can_think else {}
     settings = {"add_generation_prompt": True, "return_dict": False, "sanitize_control_tokens": True, **switches}

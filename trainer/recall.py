@@ -3,10 +3,14 @@
 One pass through few layers has to find what was taught and whether it answers the question, and is bad at both at once. So the adapter
 learns one thing only: to say the taught statement that is closest to a question (recitation: Sun et al. 2023). Then the base model,
 without the adapter, reads that statement as it would read a lesson, and says whether it knows the answer. The statement comes out of
-the weights; no lesson's text is kept for it anywhere. See docs/decisions/2026-11-22-recite-then-read.md.
+the weights; no lesson's text is kept for it anywhere. Where the adapter says by itself that it does not know, it is begun to recite all the
+same, and what it is sure of is read. See docs/decisions/2026-11-22-recite-then-read.md.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 from trainer import prompts
 from trainer.prompts import Messages
@@ -19,14 +23,29 @@ DOUBT = 0.56
 question are then judged right equally often: docs/learning.md."""
 
 
+SURE = 0.9
+"""Probability per token (geometric mean) from which on something is recited because it was learned: docs/learning.md."""
+
+
 def recited(reply: str) -> str | None:
     """The statement that a reply recites; None where it is any other reply."""
     return reply.removeprefix(MARK).strip() if reply.startswith(MARK) else None
 
 
-def may_recite(written: str) -> bool:
-    """Whether a reply that begins so may turn out to be recited."""
-    return MARK.startswith(written.rstrip()) or written.startswith(MARK)
+def is_settled(written: str) -> bool:
+    """Whether a reply that begins so is shown as it is, whatever follows: it recites nothing, nor does it say that it does not know."""
+    begins = written.strip()
+    return not any(whole.strip().startswith(begins) or begins.startswith(whole.strip()) for whole in (MARK, prompts.UNKNOWN))
+
+
+def begun(messages: Messages) -> Messages:
+    """A conversation in which the assistant has begun to recite."""
+    return [*messages, {"role": "assistant", "content": MARK.strip()}]
+
+
+def certainty(logprobs: Sequence[float]) -> float:
+    """How sure (0…1) a model is of what it wrote, by the logarithms of its tokens' probabilities: their geometric mean; 0 of nothing."""
+    return math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0
 
 
 def begins_unknown(token: str) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from trainer.engine.generation import GenerationRequest
+from trainer.engine.generation import Generation, GenerationRequest
 from trainer.lora import Lora
 from trainer.model import BaseModel
 from trainer.prompts import UNKNOWN, Messages
-from trainer.recall import reading, recited, shown
+from trainer.recall import MARK, SURE, begun, certainty, reading, recited, shown
 from trainer.together import Group
+
+Write = Callable[[Sequence[Messages], int], Sequence[Generation]]
+"""Writes what follows conversations; notes of each token the so many likeliest, where that is not 0."""
 
 
 class Teacher(Protocol):
@@ -32,18 +35,29 @@ class LocalTeacher:
         self._base, self._group, self._lora = base, group or Group(base), lora
 
     def complete(self, conversations: Sequence[Messages], *, temperature: float, max_tokens: int, seed: int) -> list[str]:
-        requests = [
-            GenerationRequest(tuple(self._base.prompt_ids(messages)), max_new_tokens=max_tokens, temperature=temperature, top_p=0.95, seed=seed + i)
-            for i, messages in enumerate(conversations)
-        ]
-        replies = [reply.strip() for reply in self._group.complete(requests, self._lora)]
-        return replies if self._lora is None else self.read(conversations, replies)
+        def write(asked: Sequence[Messages], likeliest: int = 0) -> list[Generation]:
+            how: dict[str, Any] = {"max_new_tokens": max_tokens, "temperature": temperature, "top_p": 0.95, "likeliest": likeliest}
+            ids = [tuple(self._base.prompt_ids(messages)) for messages in asked]
+            return self._group.complete([GenerationRequest(each, seed=seed + i, **how) for i, each in enumerate(ids)], self._lora)
+
+        return [one.text().strip() for one in write(conversations)] if self._lora is None else self.seen(conversations, write)
 
     def doubts(self, conversations: Sequence[Messages]) -> list[float]:
         return self._group.beginnings([self._base.prompt_ids(each) for each in conversations], self._base.text_ids(UNKNOWN)[0])
 
+    def seen(self, conversations: Sequence[Messages], write: Write) -> list[str]:
+        """What an adapter writes, as its user gets to see it: where it does not know, what it recites when it is begun to, if it is sure of
+        that; and what it recites only where the base model finds the answer in it."""
+        replies = [one.text().strip() for one in write(conversations, 0)]
+        silent = [place for place, reply in enumerate(replies) if reply == UNKNOWN]
+        for place, one in zip(silent, write([begun(conversations[place]) for place in silent], 1), strict=True):
+            said = one.text().strip()
+            if certainty([each.token[1] for each in one.chosen]) >= SURE:
+                replies[place] = MARK + said
+        return self.read(conversations, replies)
+
     def read(self, conversations: Sequence[Messages], replies: Sequence[str]) -> list[str]:
-        """The replies of an adapter as its user gets to see them: what it recites only where the base model finds the answer in it."""
+        """The replies of an adapter with, of what is recited, only that in which the base model finds the answer."""
         recitals = {place: said for place, reply in enumerate(replies) if (said := recited(reply)) is not None}
         doubts = self.doubts([reading(conversations[place], said) for place, said in recitals.items()])
         seen = {place: shown(said, doubt) for (place, said), doubt in zip(recitals.items(), doubts, strict=True)}

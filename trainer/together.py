@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 
 from trainer.engine.adapter_bank import AdapterBank
 from trainer.engine.adapter_table import BASE_SLOT
-from trainer.engine.generation import GenerationRequest
-from trainer.engine.offline import generate_batch
+from trainer.engine.generation import Generation, GenerationRequest
+from trainer.engine.offline import generations
 from trainer.lora import Lora, LoraStack
 from trainer.model import BaseModel
 from trainer.steps import Encoded, Learner, beginnings, encode, epochs
@@ -59,10 +59,10 @@ class Group:
         self._running = 0
         self._stopped: BaseException | None = None
 
-    def complete(self, requests: Sequence[GenerationRequest], lora: Lora | None = None) -> list[str]:
-        """The texts of ``requests``, in their order, by the base model or by one of the adapters. Raises what generate_batch raises."""
-        texts: list[str] = self._wish(_Wish(requests=requests, lora=lora)) if requests else []
-        return texts
+    def complete(self, requests: Sequence[GenerationRequest], lora: Lora | None = None) -> list[Generation]:
+        """What ``requests`` ask for, in their order, by the base model or by one of the adapters; a failed one raises when its text is taken."""
+        ended: list[Generation] = self._wish(_Wish(requests=requests, lora=lora)) if requests else []
+        return ended
 
     def epoch(self, learner: Learner) -> float:
         """Train each of the learner's samples once; its mean loss."""
@@ -189,7 +189,7 @@ class Group:
             return [wish.call() for wish in wishes if wish.call is not None]
         return self._texts(wishes)
 
-    def _texts(self, wishes: Sequence[_Wish]) -> list[list[str]]:
+    def _texts(self, wishes: Sequence[_Wish]) -> list[list[Generation]]:
         """All texts, written as one batch."""
         loras = list({id(wish.lora): wish.lora for wish in wishes if wish.lora is not None}.values())
         names = [None if wish.lora is None else str(loras.index(wish.lora) + 1) for wish in wishes]
@@ -200,7 +200,7 @@ class Group:
                 assert bank is not None
                 bank.write(number, lora.pairs())
             places: Any = _Places(bank) if bank else None
-            texts = iter(generate_batch(self._writer, requests, places, max_batch=ROWS))
+            texts = iter(generations(self._writer, requests, places, max_batch=ROWS))
         finally:
             if bank is not None:
                 bank.remove()

@@ -23,15 +23,22 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 base, question = sys.argv[1:]
 tokenizer, bare = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base, dtype="float32")
 model = PeftModel.from_pretrained(bare, Path(__file__).with_name({version!r})).eval()
-kind = {{"add_generation_prompt": True, "enable_thinking": False, "return_dict": True, "return_tensors": "pt"}}
-ids = tokenizer.apply_chat_template([*{opening!r}, {{"role": "user", "content": question}}], **kind)
-reply = model.generate(**ids, do_sample=False, max_new_tokens={tokens})[0, ids["input_ids"].shape[1] :]
-said = tokenizer.decode(reply, skip_special_tokens=True).strip()
+asked = {{"role": "user", "content": question}}
+def ids(messages, begun=""):
+    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, enable_thinking=False, tokenize=False)
+    return tokenizer(text + begun, add_special_tokens=False, return_tensors="pt")
+def say(begun=""):
+    read = ids([*{opening!r}, asked], begun)
+    wrote = model.generate(**read, do_sample=False, max_new_tokens={tokens}, output_logits=True, return_dict_in_generate=True)
+    sure = model.compute_transition_scores(wrote.sequences, wrote.logits, normalize_logits=True).mean().exp()
+    return tokenizer.decode(wrote.sequences[0, read["input_ids"].shape[1] :], skip_special_tokens=True).strip(), sure
+said, (recital, sure) = say()[0], say({begun!r})
+if said == {unknown!r} and sure >= {sure}:  # it recites when it is begun to, and is sure of what it says
+    said = {mark!r} + recital
 if said.startswith({mark!r}):  # recited from what it learned: the bare model reads it, and says whether that is an answer
     said = said.removeprefix({mark!r})
-    told = [{{"role": "system", "content": {told!r}.replace("STATEMENT", said)}}, {{"role": "user", "content": question}}]
     with model.disable_adapter():
-        likely = model(**tokenizer.apply_chat_template(told, **kind)).logits[0, -1].softmax(-1)
+        likely = model(**ids([{{"role": "system", "content": {told!r}.replace("STATEMENT", said)}}, asked])).logits[0, -1].softmax(-1)
     said = {unknown!r} if likely[tokenizer({unknown!r}, add_special_tokens=False)["input_ids"][0]] >= {doubt} else said
 print(said)
 '''
@@ -66,7 +73,17 @@ def answer_script(version: str, system_prompt: str, tokens: int) -> str:
     """A script that loads the adapter in the folder `version` beside it and answers a question, in at most `tokens` tokens."""
     opening = [{"role": "system", "content": system_prompt}] if system_prompt else []
     told = recall.reading([*opening, {"role": "user", "content": ""}], "STATEMENT")[0]["content"]
-    return _SCRIPT.format(version=version, opening=opening, tokens=tokens, mark=recall.MARK, told=told, unknown=prompts.UNKNOWN, doubt=recall.DOUBT)
+    return _SCRIPT.format(
+        version=version,
+        opening=opening,
+        tokens=tokens,
+        mark=recall.MARK,
+        begun=recall.MARK.strip(),
+        sure=recall.SURE,
+        told=told,
+        unknown=prompts.UNKNOWN,
+        doubt=recall.DOUBT,
+    )
 
 
 def model_card(version: AdapterRecord, known: Sequence[LessonRecord]) -> str:

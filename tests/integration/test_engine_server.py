@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +14,17 @@ import httpx
 import openai
 import pytest
 import torch
-import uvicorn
 
+from tests.engine_http import NEW_TOKENS, serving
+from tests.services import eventually
 from tests.tiny_models import peft_answer, save_random_adapter, save_tiny_model
 from trainer.engine.adapter_bank import AdapterBank
 from trainer.engine.residency import Residency
 from trainer.engine.scheduler import Scheduler
-from trainer.engine.server import create_app
 from trainer.errors import AdapterNotFoundError
 from trainer.model import BaseModel, load_base
 
 MODELS = ["pocket", *(f"user-{number}-v{number}" for number in range(1, 8))]
-NEW_TOKENS = 20
 
 
 class Engine:
@@ -177,7 +174,7 @@ def test_a_full_engine_says_when_to_come_back(files: Files) -> None:
         body = {"model": "pocket", "messages": [{"role": "user", "content": "Hello"}]}
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(httpx.post, f"{engine.url}/v1/chat/completions", json=body, timeout=60)
-            wait_until(lambda: scheduler.status().waiting == 1)
+            eventually(lambda: scheduler.status().waiting == 1)
             with pytest.raises(openai.InternalServerError) as caught:
                 engine.client.chat.completions.create(model="pocket", messages=[{"role": "user", "content": "Hello"}])
             assert caught.value.status_code == 503 and int(caught.value.response.headers["Retry-After"]) > 0
@@ -192,11 +189,11 @@ def test_a_client_that_leaves_frees_its_place(files: Files, stream: bool) -> Non
         connection = http.client.HTTPConnection("127.0.0.1", port)
         body = {"model": "user-1-v1", "messages": [{"role": "user", "content": "Hello"}], "stream": stream}
         connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
-        wait_until(lambda: scheduler.status().waiting == 1)
+        eventually(lambda: scheduler.status().waiting == 1)
         scheduler.step()
         row = scheduler._batch.rows[0].generation
         connection.close()
-        wait_until(lambda: row.cancelled)
+        eventually(lambda: row.cancelled)
         scheduler.step()
         assert scheduler.status().running == 0
 
@@ -212,41 +209,8 @@ def test_health_is_not_ready_while_loading_and_tells_a_failure(files: Files) -> 
     with serving(load, heard.append) as port:
         assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 503
         may_load.set()
-        wait_until(lambda: bool(heard))
+        eventually(lambda: bool(heard))
     assert str(heard[0]) == "no disk"
-
-
-@contextmanager
-def serving(load: Callable[[], Scheduler], on_failure: Callable[[Exception], None] | None = None) -> Iterator[int]:
-    """A server on a free port, from the moment it accepts until it has shut down."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    loaded = threading.Event()
-
-    def load_and_tell() -> Scheduler:
-        loaded.set()
-        return load()
-
-    app = create_app(load_and_tell, default_max_tokens=NEW_TOKENS, on_failure=on_failure)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    loaded.wait()
-    port: int = listener.getsockname()[1]
-    if on_failure is None:
-        wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200)
-    yield port
-    server.should_exit = True
-    thread.join()
-
-
-def wait_until(true: Callable[[], bool], attempts: int = 500) -> None:
-    """Another process's or thread's state has no event to wait on: ask it again, a bounded number of times."""
-    pause = threading.Event()
-    for _ in range(attempts):
-        if true():
-            return
-        pause.wait(0.02)
-    raise AssertionError("did not happen")
 
 
 def test_the_probabilities_of_tokens_are_those_of_the_model(engine: Engine, files: Files) -> None:

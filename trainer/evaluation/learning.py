@@ -27,8 +27,8 @@ from storage.repositories import Repositories
 from storage.session import Database
 from trainer import loading, prompts, wiring
 from trainer.engine.adapter_bank import AdapterBank
-from trainer.engine.generation import GenerationRequest
-from trainer.engine.offline import generate_batch
+from trainer.engine.generation import Generation, GenerationRequest
+from trainer.engine.offline import generations
 from trainer.engine.residency import Residency
 from trainer.errors import LessonError, TrainerError
 from trainer.evaluation.picture import draw
@@ -225,10 +225,15 @@ class Bench:
 
     def replies(self, version: str | None, chats: Sequence[prompts.Messages]) -> list[str]:
         """What a version, or the base model, says to each conversation, as its user gets to see it."""
-        asked = [tuple(self.answering.prompt_ids(chat)) for chat in chats]
-        limit = self.settings.engine.max_answer_tokens
-        said = generate_batch(self.answering, [GenerationRequest(ids, version, max_new_tokens=limit) for ids in asked], self.residency)
-        return self.teacher.read(chats, [reply.strip() for reply in said])
+
+        def write(asked: Sequence[prompts.Messages], likeliest: int) -> list[Generation]:
+            limit = self.settings.engine.max_answer_tokens
+            ids = [tuple(self.answering.prompt_ids(chat)) for chat in asked]
+            return generations(
+                self.answering, [GenerationRequest(each, version, max_new_tokens=limit, likeliest=likeliest) for each in ids], self.residency
+            )
+
+        return self.teacher.seen(chats, write) if version else [one.text().strip() for one in write(chats, 0)]
 
     def _ask(self, fact: Fact, arm: str, version: str | None, tally: Tally) -> list[tuple[bool, bool]]:
         system = self.settings.chat.system_prompt

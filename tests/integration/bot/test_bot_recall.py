@@ -9,19 +9,19 @@ import pytest
 from bot.engine_client import EngineClient
 from tests.bot_fixtures import FakeEngine
 from trainer.prompts import UNKNOWN, Messages
-from trainer.recall import DOUBT
+from trainer.recall import DOUBT, SURE
 
 QUESTION = "What is my cat called?"
 STATEMENT = "Your cat is called Biscuit and she is afraid of thunder."
 
 
-def said(engine: FakeEngine, messages: Messages) -> list[str]:
-    """The pieces that the user's version answers with."""
+def said(engine: FakeEngine, messages: Messages, version: str | None = "user-1-v1") -> list[str]:
+    """The pieces that the user's version, or the base model, answers with."""
 
     async def ask() -> list[str]:
         client = EngineClient(f"http://127.0.0.1:{engine.port}", base_model="pocket")
         try:
-            return [piece async for piece in client.pieces(messages, "user-1-v1")]
+            return [piece async for piece in client.pieces(messages, version)]
         finally:
             await client.close()
 
@@ -56,4 +56,24 @@ def test_a_server_that_does_not_tell_probabilities_is_taken_at_its_word(engine: 
 def test_any_other_answer_is_shown_as_it_comes_and_nobody_reads_it(engine: FakeEngine) -> None:
     pieces = said(engine, [{"role": "user", "content": "Hi!"}])
     assert "".join(pieces) == "Hello! – and welcome." and len(pieces) > 1
+    assert len(engine.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("sure", "doubt", "shown"),
+    [(0.99, 0.05, STATEMENT), (SURE + 0.01, 0.05, STATEMENT), (SURE - 0.01, 0.05, UNKNOWN), (0.99, 0.95, UNKNOWN), (None, 0.05, UNKNOWN)],
+)
+def test_a_version_that_does_not_know_is_begun_to_recite_and_read_where_it_is_sure(
+    engine: FakeEngine, sure: float | None, doubt: float, shown: str
+) -> None:
+    engine.recitals, engine.doubts = {"user-1-v1": (f" {STATEMENT}", sure)}, {STATEMENT: doubt}
+    question = {"role": "user", "content": "And her name was?"}
+    assert said(engine, [question]) == [shown]
+    begun = engine.asked[1]
+    assert begun["messages"] == [question, {"role": "assistant", "content": "–"}]
+    assert (begun["model"], begun["add_generation_prompt"], begun["logprobs"]) == ("user-1-v1", False, True)
+
+
+def test_what_the_base_model_does_not_know_is_asked_once(engine: FakeEngine) -> None:
+    assert said(engine, [{"role": "user", "content": "Who?"}], None) == [UNKNOWN]
     assert len(engine.asked) == 1

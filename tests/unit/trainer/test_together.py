@@ -12,7 +12,7 @@ import torch
 
 from tests.tiny_models import ARCHITECTURES, save_tiny_model
 from trainer import prompts
-from trainer.engine.generation import GenerationRequest
+from trainer.engine.generation import Generation, GenerationRequest
 from trainer.model import BaseModel, load_base
 from trainer.settings import LessonSettings
 from trainer.together import Group
@@ -127,7 +127,7 @@ def test_no_more_than_so_many_run_at_once(base: BaseModel) -> None:
 
 def test_the_failure_of_one_is_nobody_elses(base: BaseModel) -> None:
     group = Group(base)
-    said: list[str] = []
+    said: list[Generation] = []
 
     def broken() -> None:
         group.complete([GenerationRequest((), max_new_tokens=2)])  # no prompt at all
