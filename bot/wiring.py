@@ -25,7 +25,7 @@ from trainer.errors import TrainerError
 from trainer.lease import connect
 from trainer.settings import Settings, SlackSettings
 
-ENGINE_START_SECONDS = 15.0  # a question asked while the engine loads its model waits this long before it goes on the queue
+ENGINE_START_SECONDS = 30.0  # a question asked while the engine loads its model waits this long before it goes on the queue
 
 
 class NotConfigured(TrainerError):

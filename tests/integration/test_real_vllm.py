@@ -20,9 +20,9 @@ from tests.real_vllm import PROGRAM, RANK, Gateway, RealVllm, ask, save_adapter
 from tests.services import eventually
 from trainer import loading
 from trainer.engine.adapter_bank import AdapterBank
-from trainer.engine.generation import GenerationRequest
+from trainer.engine.generation import Generation, GenerationRequest
+from trainer.engine.offline import generations
 from trainer.engine.residency import Residency
-from trainer.engine.scheduler import Scheduler
 from trainer.model import BaseModel, load_base, turn_end
 
 pytestmark = [
@@ -79,17 +79,18 @@ def name(number: int) -> str:
 
 def ours(base: BaseModel, store: ArtifactStore, asked: list[tuple[str | None, str]]) -> list[str]:
     """What our own engine answers."""
+    prompts = [base.prompt_ids([{"role": "user", "content": question}]) for _, question in asked]
+    requests = [GenerationRequest(tuple(ids), version, TOKENS) for ids, (version, _) in zip(prompts, asked, strict=True)]
+    return [each.text() for each in written(base, store, requests)]
+
+
+def written(base: BaseModel, store: ArtifactStore, requests: list[GenerationRequest]) -> list[Generation]:
+    """What our own engine writes."""
     bank = AdapterBank(base.model, 8, RANK)
-    scheduler = Scheduler(base, Residency(bank, store.path), max_context=512)
-    running = [
-        scheduler.submit(GenerationRequest(tuple(base.prompt_ids([{"role": "user", "content": question}])), version, TOKENS))
-        for version, question in asked
-    ]
-    scheduler.drain()
-    texts = [each.text() for each in running]
-    scheduler.close()
-    bank.remove()
-    return texts
+    try:
+        return generations(base, requests, Residency(bank, store.path))
+    finally:
+        bank.remove()
 
 
 def test_answers_are_those_of_our_own_engine(gateway: Gateway, base: BaseModel, store: ArtifactStore) -> None:
@@ -101,6 +102,17 @@ def test_answers_are_those_of_our_own_engine(gateway: Gateway, base: BaseModel, 
     assert ask(gateway.url, base, asked[: len(QUESTIONS)], TOKENS) == answers[: len(QUESTIONS)], "untaught, with others' adapters in memory"
     assert len(set(answers)) > len(asked) // 2, "the adapters change what is answered"
     assert gateway.health()["resident"] == [name(0), name(1), name(2)]
+
+
+def test_what_was_begun_is_gone_on_with_as_by_our_own_engine(gateway: Gateway, base: BaseModel, store: ArtifactStore) -> None:
+    begun = [{"role": "user", "content": QUESTIONS[0]}, {"role": "assistant", "content": "–"}]
+    [expected] = written(base, store, [GenerationRequest(tuple(base.prompt_ids(begun)), name(0), TOKENS, likeliest=1)])
+    body = {"model": name(0), "messages": begun, "max_tokens": TOKENS, "temperature": 0, "logprobs": True}
+
+    choice = httpx.post(f"{gateway.url}/v1/chat/completions", json=body, timeout=60).json()["choices"][0]
+
+    assert choice["message"]["content"] == expected.text()
+    assert [each["logprob"] for each in choice["logprobs"]["content"]] == pytest.approx([each.token[1] for each in expected.chosen], abs=0.02)
 
 
 def test_adapters_are_loaded_at_first_use_and_the_least_recently_used_leaves(gateway: Gateway, running: RealVllm, base: BaseModel) -> None:
