@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -24,9 +24,9 @@ Event = dict[str, Any]
 class Chat:
     """`tutee chat --json` with somebody who writes lines and reads events as they happen."""
 
-    def __init__(self, data: Path, user: str = "you") -> None:
+    def __init__(self, data: Path, user: str = "you", options: Sequence[str] = ()) -> None:
         self.data = data
-        command = [sys.executable, "-m", "bot.cli", "chat", "--json", "--user", user, "--data", str(data)]
+        command = [sys.executable, "-m", "bot.cli", "chat", "--json", "--user", user, "--data", str(data), *options]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self._events: Queue[Event] = Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -79,8 +79,8 @@ def chat(tmp_path: Path) -> Iterator[Callable[..., Chat]]:
     """Open a chat on the test's own data folder."""
     opened: list[Chat] = []
 
-    def open_chat(user: str = "you") -> Chat:
-        opened.append(Chat(tmp_path, user))
+    def open_chat(user: str = "you", options: Sequence[str] = ()) -> Chat:
+        opened.append(Chat(tmp_path, user, options))
         return opened[-1]
 
     yield open_chat

@@ -84,8 +84,10 @@ def test_a_lesson_is_used_at_once_while_it_is_still_being_learned(tmp_path: Path
         person.leaves()
 
 
-def test_whatever_dies_while_training_costs_the_user_nothing(chat: OpenChat) -> None:
-    person = chat()
+def test_whatever_dies_while_training_costs_the_user_nothing(tmp_path: Path, chat: OpenChat) -> None:
+    config = tmp_path / "short.yaml"  # lessons of a third of the time: what is looked at is that each ends
+    config.write_text("lesson: {samples: 16, questions: 12}")
+    person = chat(options=["--config", str(config)])
     person.says(f"[Learn] {CAT}")
     person.hears("progress", in_training)
     kill_process(person.data, "worker", "lessons")
@@ -101,7 +103,7 @@ def test_whatever_dies_while_training_costs_the_user_nothing(chat: OpenChat) -> 
     person.hears("progress", in_training)
     person.interrupts()  # Ctrl-C
     assert lesson(person.data, 3).state in ("queued", "running")
-    again = chat()
+    again = chat(options=["--config", str(config)])
     assert again.hears("receipt")["state"] == "live"
     assert "Biscuit" in again.asks("What is my cat's name?")["text"]
 

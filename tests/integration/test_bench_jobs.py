@@ -21,7 +21,7 @@ def test_everything_is_measured_in_the_time_that_is_given(tmp_path: Path, monkey
     out = tmp_path / "out.json"
     config = tmp_path / "config.yaml"
     config.write_text("lesson: {samples: 8, questions: 8, neighbours: 2, max_epochs: 1, pass_mark: 0.0, keep_mark: 0.0}")
-    options = ["--config", str(config), "--users", "2", "--repeats", "3", "--minutes", "0", "--stored", "10", "--json", str(out)]
+    options = ["--config", str(config), "--users", "2", "--repeats", "2", "--minutes", "0", "--stored", "10", "--json", str(out)]
     assert main(["bench", "jobs", "--data", str(tmp_path / "data"), *options]) == 0
 
     report = json.loads(out.read_text())
