@@ -52,7 +52,7 @@ class LocalTeacher:
         silent = [place for place, reply in enumerate(replies) if reply == UNKNOWN]
         for place, one in zip(silent, write([begun(conversations[place]) for place in silent], 1), strict=True):
             said = one.text().strip()
-            if certainty([each.token[1] for each in one.chosen]) >= SURE:
+            if said and certainty([each.token[1] for each in one.chosen]) >= SURE:
                 replies[place] = MARK + said
         return self.read(conversations, replies)
 
