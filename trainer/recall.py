@@ -18,10 +18,9 @@ from trainer.prompts import Messages
 MARK = "– "
 """Begins what an adapter recites: how the base model's own statements go on behind the bare answer, so it need not be learned."""
 
-DOUBT = 0.56
+DOUBT = 0.54
 """Probability that the base model, reading, begins to say that it does not know, from which on a statement is no answer. Both kinds of
 question are then judged right equally often: docs/learning.md."""
-
 
 SURE = 0.9
 """Probability per token (geometric mean) from which on something is recited because it was learned: docs/learning.md."""

@@ -101,7 +101,7 @@ def test_answers_are_those_of_our_own_engine(gateway: Gateway, base: BaseModel, 
     assert answers == ours(base, store, asked)
     assert ask(gateway.url, base, asked[: len(QUESTIONS)], TOKENS) == answers[: len(QUESTIONS)], "untaught, with others' adapters in memory"
     assert len(set(answers)) > len(asked) // 2, "the adapters change what is answered"
-    assert gateway.health()["resident"] == [name(0), name(1), name(2)]
+    assert set(gateway.health()["resident"]) == {name(0), name(1), name(2)}  # type: ignore[call-overload]  # a list of names
 
 
 def test_what_was_begun_is_gone_on_with_as_by_our_own_engine(gateway: Gateway, base: BaseModel, store: ArtifactStore) -> None:
