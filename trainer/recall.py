@@ -18,7 +18,7 @@ from trainer.prompts import Messages
 MARK = "– "
 """Begins what an adapter recites: how the base model's own statements go on behind the bare answer, so it need not be learned."""
 
-DOUBT = 0.54
+DOUBT = 0.45
 """Probability that the base model, reading, begins to say that it does not know, from which on a statement is no answer. Both kinds of
 question are then judged right equally often: docs/learning.md."""
 
