@@ -45,7 +45,8 @@ class FakeEngine:
 
     `doubts`: how probable it finds, by what it is given to read, that it does not know; None: it does not tell, but says so.
 
-    `recitals`: what a version recites that is begun to by whoever asks, and how sure it is of each token; None: it does not tell.
+    `recitals`: what a version recites when it is begun to (the requests are in `begun`, others in `asked`), and how sure it is of each
+    token; None: it does not tell.
 
     `gate`: closed, no request is answered, or (with `words_before_gate`) each only so far.
 
@@ -62,6 +63,7 @@ class FakeEngine:
     fits: int = 1
     unloaded: list[str] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    begun: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
     gate: threading.Event = field(default_factory=threading.Event)
     asked_once: threading.Event = field(default_factory=threading.Event)
@@ -112,7 +114,7 @@ class FakeEngine:
 
     def reply(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         """One request."""
-        self.asked.append(body)
+        (self.begun if body.get("continue_final_message") else self.asked).append(body)
         self.asked_once.set()
         if not self.words_before_gate:
             self.gate.wait(30)

@@ -10,9 +10,10 @@ from storage.session import Database
 
 
 def migrated(file: Path) -> Database:
-    """An open database with all migrations run: once in this process; what they made is copied to `file`."""
+    """An open database with all migrations run: once in this process; what they made is copied to `file`, unless that is there."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(_made_by_the_migrations())
+    if not file.exists():  # another process may have it open
+        file.write_bytes(_made_by_the_migrations())
     return Database(f"sqlite:///{file}")
 
 

@@ -56,7 +56,7 @@ def test_a_server_that_does_not_tell_probabilities_is_taken_at_its_word(engine: 
 def test_any_other_answer_is_shown_as_it_comes_and_nobody_reads_it(engine: FakeEngine) -> None:
     pieces = said(engine, [{"role": "user", "content": "Hi!"}])
     assert "".join(pieces) == "Hello! – and welcome." and len(pieces) > 1
-    assert len(engine.asked) == 1
+    assert (len(engine.asked), engine.begun) == (1, [])
 
 
 @pytest.mark.parametrize(
@@ -69,11 +69,11 @@ def test_a_version_that_does_not_know_is_begun_to_recite_and_read_where_it_is_su
     engine.recitals, engine.doubts = {"user-1-v1": (f" {STATEMENT}", sure)}, {STATEMENT: doubt}
     question = {"role": "user", "content": "And her name was?"}
     assert said(engine, [question]) == [shown]
-    begun = engine.asked[1]
+    (begun,) = engine.begun
     assert begun["messages"] == [question, {"role": "assistant", "content": "–"}]
     assert (begun["model"], begun["add_generation_prompt"], begun["logprobs"]) == ("user-1-v1", False, True)
 
 
 def test_what_the_base_model_does_not_know_is_asked_once(engine: FakeEngine) -> None:
     assert said(engine, [{"role": "user", "content": "Who?"}], None) == [UNKNOWN]
-    assert len(engine.asked) == 1
+    assert (len(engine.asked), engine.begun) == (1, [])
