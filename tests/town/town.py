@@ -6,11 +6,13 @@ import asyncio
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
+import time
 import urllib.request
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,8 +126,20 @@ class Town:
         eventually(lambda: not Path(f"/proc/{pid}").exists(), f"the end of {name}")
 
     def freeze(self, name: str) -> None:
-        """SIGSTOP."""
+        """SIGSTOP; on SQLite at a moment when it does not hold the lock, with which nobody else could write until it goes on."""
         self._signal(self.pids[name], signal.SIGSTOP)
+        while self.database.engine.dialect.name == "sqlite" and not self._can_be_written():
+            self._signal(self.pids[name], signal.SIGCONT)
+            time.sleep(0.01)
+            self._signal(self.pids[name], signal.SIGSTOP)
+
+    def _can_be_written(self) -> bool:
+        with closing(sqlite3.connect(self.database.engine.url.database or "", timeout=1)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            return True
 
     def thaw(self, name: str) -> None:
         """SIGCONT."""
