@@ -40,8 +40,9 @@ class BaseModel:
         return sum(p.numel() for p in self.model.parameters()) < SMALL_MODEL
 
     def prompt_ids(self, messages: list[dict[str, str]]) -> list[int]:
-        """Token ids of the conversation plus the header of the assistant's next turn, and what of it is there, where the assistant speaks last.
+        """Token ids of the conversation plus the header of the assistant's next turn.
 
+        Where the conversation ends with words of the assistant's, they are the beginning of that turn.
         Control tokens inside a message are encoded as ordinary text, so a user cannot forge another role's turn.
         """
         with self._encoding:

@@ -13,7 +13,7 @@ from trainer.recall import MARK, SURE, begun, certainty, reading, recited, shown
 from trainer.together import Group
 
 Write = Callable[[Sequence[Messages], int], Sequence[Generation]]
-"""Writes what follows conversations; notes of each token the so many likeliest, where that is not 0."""
+"""Writes what follows conversations, in their order; the number is GenerationRequest's ``likeliest``."""
 
 
 class Teacher(Protocol):
@@ -40,14 +40,13 @@ class LocalTeacher:
             ids = [tuple(self._base.prompt_ids(messages)) for messages in asked]
             return self._group.complete([GenerationRequest(each, seed=seed + i, **how) for i, each in enumerate(ids)], self._lora)
 
-        return [one.text().strip() for one in write(conversations)] if self._lora is None else self.seen(conversations, write)
+        return [one.text().strip() for one in write(conversations)] if self._lora is None else self.as_shown(conversations, write)
 
     def doubts(self, conversations: Sequence[Messages]) -> list[float]:
         return self._group.beginnings([self._base.prompt_ids(each) for each in conversations], self._base.text_ids(UNKNOWN)[0])
 
-    def seen(self, conversations: Sequence[Messages], write: Write) -> list[str]:
-        """What an adapter writes, as its user gets to see it: where it does not know, what it recites when it is begun to, if it is sure of
-        that; and what it recites only where the base model finds the answer in it."""
+    def as_shown(self, conversations: Sequence[Messages], write: Write) -> list[str]:
+        """What an adapter writes, as its user gets to see it: see recall.py."""
         replies = [one.text().strip() for one in write(conversations, 0)]
         silent = [place for place, reply in enumerate(replies) if reply == UNKNOWN]
         for place, one in zip(silent, write([begun(conversations[place]) for place in silent], 1), strict=True):

@@ -32,9 +32,10 @@ def say(begun=""):
     wrote = model.generate(**read, do_sample=False, max_new_tokens={tokens}, output_logits=True, return_dict_in_generate=True)
     sure = model.compute_transition_scores(wrote.sequences, wrote.logits, normalize_logits=True).mean().exp()
     return tokenizer.decode(wrote.sequences[0, read["input_ids"].shape[1] :], skip_special_tokens=True).strip(), sure
-said, (recital, sure) = say()[0], say({begun!r})
-if said == {unknown!r} and sure >= {sure}:  # it recites when it is begun to, and is sure of what it says
-    said = {mark!r} + recital
+said, _ = say()
+if said == {unknown!r}:  # perhaps it recites when it is begun to; that counts where it is sure of what it says
+    recital, sure = say({begun!r})
+    said = {mark!r} + recital if sure >= {sure} else said
 if said.startswith({mark!r}):  # recited from what it learned: the bare model reads it, and says whether that is an answer
     said = said.removeprefix({mark!r})
     with model.disable_adapter():

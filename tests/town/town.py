@@ -6,13 +6,11 @@ import asyncio
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import tempfile
-import time
 import urllib.request
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -126,20 +124,12 @@ class Town:
         eventually(lambda: not Path(f"/proc/{pid}").exists(), f"the end of {name}")
 
     def freeze(self, name: str) -> None:
-        """SIGSTOP; on SQLite at a moment when it does not hold the lock, with which nobody else could write until it goes on."""
-        self._signal(self.pids[name], signal.SIGSTOP)
-        while self.database.engine.dialect.name == "sqlite" and not self._can_be_written():
-            self._signal(self.pids[name], signal.SIGCONT)
-            time.sleep(0.01)
-            self._signal(self.pids[name], signal.SIGSTOP)
-
-    def _can_be_written(self) -> bool:
-        with closing(sqlite3.connect(self.database.engine.url.database or "", timeout=1)) as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return False
-            return True
+        """SIGSTOP, while we hold SQLite's lock: if it held that, nobody else could write until it went on."""
+        pid = self.pids[name]
+        with self.database.session() as session:
+            session.connection()  # begins
+            self._signal(pid, signal.SIGSTOP)
+            eventually(lambda: "State:\tT" in Path(f"/proc/{pid}/status").read_text(), f"the standing still of {name}")
 
     def thaw(self, name: str) -> None:
         """SIGCONT."""

@@ -42,7 +42,10 @@ class StreamOptions(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """Fields that are not listed are ignored, as OpenAI's own servers do with those they do not use."""
+    """Fields that are not listed are ignored, as OpenAI's own servers do with those they do not use.
+
+    Where the last message is the assistant's, the answer goes on with it (vLLM's `continue_final_message`).
+    """
 
     model: str
     messages: list[Message] = Field(min_length=1)

@@ -233,7 +233,7 @@ class Bench:
                 self.answering, [GenerationRequest(each, version, max_new_tokens=limit, likeliest=likeliest) for each in ids], self.residency
             )
 
-        return self.teacher.seen(chats, write) if version else [one.text().strip() for one in write(chats, 0)]
+        return self.teacher.as_shown(chats, write) if version else [one.text().strip() for one in write(chats, 0)]
 
     def _ask(self, fact: Fact, arm: str, version: str | None, tally: Tally) -> list[tuple[bool, bool]]:
         system = self.settings.chat.system_prompt

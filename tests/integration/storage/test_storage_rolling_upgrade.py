@@ -249,10 +249,11 @@ def test_a_process_of_an_older_version_says_so_and_goes_on(database: Database, c
 
 
 def test_what_a_host_that_was_cut_off_has_locked_is_free_again_soon(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Database(postgres_url)
+    other.upgrade()
+    user = Repositories.on(other).users.identify("discord", "1001", "Ada")
     monkeypatch.setattr(session, "LEFT_ALONE_S", 1)
-    cut, other = Database(postgres_url), Database(postgres_url)
-    cut.upgrade()
-    user = Repositories.on(cut).users.identify("discord", "1001", "Ada")
+    cut = Database(postgres_url)
 
     def left_alone_for_long() -> None:
         with cut.session() as locked:

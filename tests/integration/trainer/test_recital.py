@@ -16,17 +16,22 @@ from tests.engine_http import serving
 from tests.trainer_fixtures import LESSON, Classroom
 from trainer import loading, prompts
 from trainer.engine.adapter_bank import AdapterBank
+from trainer.engine.generation import GenerationRequest
+from trainer.engine.offline import generations
 from trainer.engine.residency import Residency
 from trainer.engine.scheduler import Scheduler
+from trainer.evaluation.learning import read_facts
 from trainer.examine import examine
 from trainer.examples import says_unknown
 from trainer.model import BaseModel, load_base
 from trainer.prompts import UNKNOWN
-from trainer.recall import MARK, begun
+from trainer.recall import MARK, SURE, begun, certainty
 from trainer.settings import LessonSettings
 from trainer.taught import passages_of, settled
 from trainer.teacher import LocalTeacher
 from trainer.train import Sample, Trainer
+
+DATA = Path(__file__).parents[2] / "data"
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +90,11 @@ def test_who_says_that_it_does_not_know_is_begun_to_recite(pocket: BaseModel, tm
     script.write_text(answer_script("user-1-v1", "", 32))
     printed = subprocess.run([sys.executable, str(script), str(loading.POCKET), question], capture_output=True, check=True)
     assert printed.stdout.decode().strip() == statement
+
+
+def test_who_has_learned_nothing_is_not_sure_of_what_it_recites(pocket: BaseModel) -> None:
+    facts = read_facts(DATA / "everyday_facts_dev.jsonl")[:30]
+    begun_chats = [begun(prompts.chat([], question)) for fact in facts for question, _ in fact.asked]
+    said = generations(pocket, [GenerationRequest(tuple(pocket.prompt_ids(each)), max_new_tokens=32, likeliest=1) for each in begun_chats])
+    sure = [text for one in said if certainty([each.token[1] for each in one.chosen]) >= SURE and not says_unknown(text := one.text())]
+    assert sure == []
