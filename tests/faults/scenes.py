@@ -102,7 +102,10 @@ _SCENES: dict[str, Callable[[Case, Town, str], list[str]]] = {"lesson": _lesson,
 
 def _queued(case: Case, town: Town, person: str) -> list[str]:
     """A message that waits because the engine is away, and the harm to what answers it."""
+    point = f"chat {case.when.removeprefix('queued ')}"
     town.way("engine", "refused")
+    if case.when != "waiting":
+        town.points.hold(point)  # before anybody can have passed it
     said = [town.say(person, "Who is the mayor of Ghent?")]
     _until_told(case.told or "as soon as", town, person)
     if case.when == "waiting":
@@ -111,8 +114,6 @@ def _queued(case: Case, town: Town, person: str) -> list[str]:
         eventually(lambda: _recorded(town, person, said[0]), "the answer's row", PATIENCE)
         town.start("bot")
         return said
-    point = f"chat {case.when.removeprefix('queued ')}"
-    town.points.hold(point)
     town.way("engine", "open")
     town.points.until_at(point)
     return said + _harm(case, town, person, point)
