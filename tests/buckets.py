@@ -47,7 +47,7 @@ class S3:
         self._server = make_server(
             "127.0.0.1", 0, _Conditional(DomainDispatcherApplication(create_backend_app)), threaded=True, request_handler=_Quiet
         )
-        self._thread = threading.Thread(target=self._server.serve_forever, name="s3", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, name="s3", daemon=True)
         self._thread.start()
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
 

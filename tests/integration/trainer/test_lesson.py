@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,20 @@ LEARNS: dict[str, Any] = {"max_epochs": 40, "rate": 1e-2, "pass_mark": 0.0, "kee
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
     folder = save_tiny_model(tmp_path_factory.mktemp("tiny"))
     return load_base(str(folder), pocket_path=folder)
+
+
+@pytest.fixture(scope="module")
+def learned(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a classroom in which one lesson is live."""
+    folder = tmp_path_factory.mktemp("learned")
+    assert Classroom(folder, tiny_base, **LEARNS).teach().state == "live"
+    return folder
+
+
+@pytest.fixture
+def after_a_lesson(learned: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(learned, tmp_path, dirs_exist_ok=True))
 
 
 def answers(classroom: Classroom, base: BaseModel, questions: list[str]) -> list[str]:
@@ -104,11 +119,11 @@ def test_a_lesson_that_fails_its_own_quiz_does_not_go_live(tiny_base: BaseModel,
     assert "could not answer my own questions" in (lesson.reason or "")
 
 
-def test_a_lesson_that_harms_earlier_ones_does_not_go_live(tiny_base: BaseModel, tmp_path: Path) -> None:
-    first = Classroom(tmp_path, tiny_base, **LEARNS).teach()
-    assert first.metrics is not None
+def test_a_lesson_that_harms_earlier_ones_does_not_go_live(tiny_base: BaseModel, after_a_lesson: Path) -> None:
+    second = Classroom(after_a_lesson, tiny_base, teacher=dog_teacher(), **{**LEARNS, "max_epochs": 8, "keep_mark": 1.0, "replay_lessons": 0})
+    first = second.repositories.lessons.get(1)
+    assert first is not None and first.metrics is not None
     assert first.metrics.after > 0  # there is something to lose
-    second = Classroom(tmp_path, tiny_base, teacher=dog_teacher(), **{**LEARNS, "keep_mark": 1.0, "replay_lessons": 0})
     lesson = second.teach(as_dog(LESSON))
     assert lesson.state == "failed"
     assert "forget earlier lessons" in (lesson.reason or "")
@@ -119,8 +134,7 @@ def test_a_lesson_that_harms_earlier_ones_does_not_go_live(tiny_base: BaseModel,
     assert second.events[-1].forgot == (1,)
 
 
-def test_where_two_lessons_contradict_the_newer_wins_and_names_the_older(tiny_base: BaseModel, tmp_path: Path) -> None:
-    Classroom(tmp_path, tiny_base, **LEARNS).teach()
+def test_where_two_lessons_contradict_the_newer_wins_and_names_the_older(tiny_base: BaseModel, after_a_lesson: Path) -> None:
     honest = biscuit_teacher().reply
 
     def reply(messages: Messages) -> str:
@@ -129,7 +143,7 @@ def test_where_two_lessons_contradict_the_newer_wins_and_names_the_older(tiny_ba
         return said.replace("Biscuit", "Rufus") if any("Rufus" in each["content"] for each in messages) else said
 
     teacher = RecordingTeacher(reply)
-    classroom = Classroom(tmp_path, tiny_base, teacher=teacher, **{**LEARNS, "keep_mark": 1.0})
+    classroom = Classroom(after_a_lesson, tiny_base, teacher=teacher, **{**LEARNS, "keep_mark": 1.0})
     newer = classroom.teach(LESSON.replace("Biscuit", "Rufus"))
     assert newer.state == "live" and newer.metrics is not None and newer.metrics.replaced == (1,)
     stored = classroom.repositories.lessons
@@ -140,8 +154,7 @@ def test_where_two_lessons_contradict_the_newer_wins_and_names_the_older(tiny_ba
     assert any("thunder" in each.answer for each in older.examples)
 
 
-def test_a_question_that_an_earlier_lesson_answers_is_not_taught_as_unknown(tiny_base: BaseModel, tmp_path: Path) -> None:
-    Classroom(tmp_path, tiny_base, **LEARNS).teach()
+def test_a_question_that_an_earlier_lesson_answers_is_not_taught_as_unknown(tiny_base: BaseModel, after_a_lesson: Path) -> None:
     honest = biscuit_teacher().reply
 
     def reply(messages: Messages) -> str:
@@ -152,7 +165,7 @@ def test_a_question_that_an_earlier_lesson_answers_is_not_taught_as_unknown(tiny
             return honest(messages)
         return "I don't know." if "called" in asked else honest(messages).replace("Biscuit and she", "and she")
 
-    classroom = Classroom(tmp_path, tiny_base, teacher=RecordingTeacher(reply), **{**LEARNS, "max_epochs": 3})
+    classroom = Classroom(after_a_lesson, tiny_base, teacher=RecordingTeacher(reply), **{**LEARNS, "max_epochs": 3})
     second = classroom.teach("My cat is afraid of thunder, and Biscuit knows it.")
     unknown = [e.question for e in classroom.repositories.lessons.examples(second.id) if e.answer == "I don't know."]
     assert "What is my cat called?" not in unknown

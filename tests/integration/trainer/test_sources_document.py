@@ -19,6 +19,7 @@ from tests.reading_teacher import facts, reading_teacher
 from tests.small_web import SmallWeb, redirect, small_web
 from tests.tiny_models import save_tiny_model
 from tests.trainer_fixtures import Classroom
+from trainer import study
 from trainer.contracts import Finished, Progress
 from trainer.errors import ModeratorUnavailableError
 from trainer.lesson import LessonRunner
@@ -28,7 +29,7 @@ from trainer.settings import SourceSettings
 from trainer.sources.reader import Reader
 from trainer.study import Study
 
-LEARNS: dict[str, Any] = {"samples": 16, "max_epochs": 1, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
+LEARNS: dict[str, Any] = {"samples": 16, "questions": 16, "max_epochs": 1, "rate": 1e-2, "pass_mark": 0.0, "keep_mark": 0.0}
 TOWNS = ("Ghent", "Bruges", "Antwerp", "Namur", "Mons", "Ypres", "Leuven", "Aalst", "Dinant", "Ostend", "Genk", "Tienen")
 PEOPLE = ("Tom", "Ann", "Ivo", "Mia", "Jan", "Lea", "Bob", "Eva", "Max", "Ida", "Leo", "Ada")
 TEXT = facts(*zip(["baker"] * 4, TOWNS[:4], PEOPLE[:4], strict=True))
@@ -42,6 +43,12 @@ BOOK = "\n\n".join(
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
     folder = save_tiny_model(tmp_path_factory.mktemp("tiny"))
     return load_base(str(folder), pocket_path=folder)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One epoch: what a random model learns is looked at nowhere here."""
+    monkeypatch.setattr(study, "PATIENCE", 1)
 
 
 @pytest.fixture
