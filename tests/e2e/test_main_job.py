@@ -63,8 +63,16 @@ def test_what_was_taught_is_known_in_a_new_conversation_after_a_restart_and_to_n
     assert "Biscuit" in again.asks("What is my cat's name?")["text"]
 
 
-def test_a_lesson_is_used_at_once_while_it_is_still_being_learned(tmp_path: Path) -> None:
-    person = Person(["-m", "bot.cli", "chat", "--data", str(tmp_path)])
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    """A configuration whose lessons take a third of the time: for tests that look at when they end."""
+    config = tmp_path / "short.yaml"
+    config.write_text("lesson: {samples: 16, questions: 12}")
+    return config
+
+
+def test_a_lesson_is_used_at_once_while_it_is_still_being_learned(tmp_path: Path, short: Path) -> None:
+    person = Person(["-m", "bot.cli", "chat", "--data", str(tmp_path), "--config", str(short)])
     try:
         person.sees("Hello you.")
         person.types("Hello!\r")
@@ -84,10 +92,8 @@ def test_a_lesson_is_used_at_once_while_it_is_still_being_learned(tmp_path: Path
         person.leaves()
 
 
-def test_whatever_dies_while_training_costs_the_user_nothing(tmp_path: Path, chat: OpenChat) -> None:
-    config = tmp_path / "short.yaml"  # lessons of a third of the time: what is looked at is that each ends
-    config.write_text("lesson: {samples: 16, questions: 12}")
-    person = chat(options=["--config", str(config)])
+def test_whatever_dies_while_training_costs_the_user_nothing(chat: OpenChat, short: Path) -> None:
+    person = chat(options=["--config", str(short)])
     person.says(f"[Learn] {CAT}")
     person.hears("progress", in_training)
     kill_process(person.data, "worker", "lessons")
@@ -103,7 +109,7 @@ def test_whatever_dies_while_training_costs_the_user_nothing(tmp_path: Path, cha
     person.hears("progress", in_training)
     person.interrupts()  # Ctrl-C
     assert lesson(person.data, 3).state in ("queued", "running")
-    again = chat(options=["--config", str(config)])
+    again = chat(options=["--config", str(short)])
     assert again.hears("receipt")["state"] == "live"
     assert "Biscuit" in again.asks("What is my cat's name?")["text"]
 

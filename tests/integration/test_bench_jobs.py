@@ -11,6 +11,7 @@ from bot.cli import main
 from storage.repositories import Repositories
 from storage.session import Database
 from tests.services import processes_of
+from trainer.bench import swaps
 from trainer.bench.crowd import EXCHANGES, LESSONS, fill
 
 
@@ -18,10 +19,12 @@ from trainer.bench.crowd import EXCHANGES, LESSONS, fill
 def test_everything_is_measured_in_the_time_that_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr(swaps, "CALM_S", 1.0)
+    monkeypatch.setattr(swaps, "SWAPS", 6)
     out = tmp_path / "out.json"
     config = tmp_path / "config.yaml"
     config.write_text("lesson: {samples: 8, questions: 8, neighbours: 2, max_epochs: 1, pass_mark: 0.0, keep_mark: 0.0}")
-    options = ["--config", str(config), "--users", "2", "--repeats", "2", "--minutes", "0", "--stored", "10", "--json", str(out)]
+    options = ["--config", str(config), "--users", "2", "--repeats", "1", "--minutes", "0", "--stored", "10", "--json", str(out)]
     assert main(["bench", "jobs", "--data", str(tmp_path / "data"), *options]) == 0
 
     report = json.loads(out.read_text())

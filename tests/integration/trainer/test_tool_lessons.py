@@ -33,7 +33,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few examples, seen often: what a random model can only learn by heart."""
-    monkeypatch.setattr(tool_lesson, "EXAMPLES", 16)
+    monkeypatch.setattr(tool_lesson, "EXAMPLES", 12)
     monkeypatch.setattr(tool_lesson, "MOST_EPOCHS", 40)
     monkeypatch.setattr(train, "FIRST_EXAM", 39)
 
@@ -58,7 +58,7 @@ def replies(classroom: Classroom, questions: list[str]) -> list[str]:
 
 
 def test_tools_taught_in_separate_lessons_are_used_side_by_side(tmp_path: Path, tiny: BaseModel) -> None:
-    classroom = Classroom(tmp_path, tiny, teacher=LocalTeacher(tiny), pass_mark=0.0, keep_mark=0.0, rate=1e-2)
+    classroom = Classroom(tmp_path, tiny, teacher=LocalTeacher(tiny), pass_mark=0.0, keep_mark=0.0, rate=5e-3)
     light, tea = teach(classroom, LIGHT), teach(classroom, TEA)
     assert (light.state, tea.state) == ("live", "live"), (light.reason, tea.reason)
     assert tea.metrics is not None
