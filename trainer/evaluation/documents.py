@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from storage.records import NewSource
-from trainer.evaluation.learning import Bench, Fact, FactsError, compare, log
+from storage.records import LessonRecord, NewSource
+from trainer.evaluation.learning import Bench, Fact, FactsError, compare
 from trainer.examples import normal
 from trainer.settings import Settings
 from trainer.sources.document import read_document
@@ -58,18 +58,12 @@ def read_passages(path: Path, limit: int | None = None) -> list[Document]:
 class DocumentBench(Bench):
     """A bench where each lesson is a file."""
 
-    def _learn(self, user: str, number: int, fact: Fact) -> str | None:
-        person = self.repositories.users.identify("eval", user, user)
-        lesson, _ = self.repositories.lessons.create(
-            person.id, "document", "read this", dedupe_key=str(number), platform="eval", channel=user, conversation_id=None,
+    def written(self, user_id: int, key: str, fact: Fact) -> LessonRecord:
+        """The queued lesson, with the text as its file."""
+        return self.repositories.lessons.create(
+            user_id, "document", "read this", dedupe_key=key, platform="eval", channel="eval", conversation_id=None,
             sources=(NewSource("document.txt", fact.lesson.encode()),),
-        )  # fmt: skip
-        state = self.runner.run(lesson.id)
-        if state != "live":
-            ended = self.repositories.lessons.get(lesson.id)
-            log.info("a document did not go live, state=%s reason=%s text=%r", state, ended and ended.reason, fact.lesson[:80])
-        live = self.repositories.adapters.live(person.id)
-        return live.name if live else None
+        )[0]  # fmt: skip
 
     def passages(self, fact: Fact) -> list[str]:
         """As the document is cut for a lesson. Raises SourceError."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from storage.artifacts import ArtifactStore
+from storage.records import LessonRecord
 from storage.repositories import Repositories
 from storage.session import Database
 from trainer import loading, prompts, wiring
@@ -66,10 +67,14 @@ class Fact:
 
 @dataclass
 class Tally:
-    """What one arm scored: marks per lesson as (is it answerable, was it right), seconds per lesson, prompt tokens per answer."""
+    """What one arm scored: marks per lesson as (is it answerable, was it right), seconds per lesson, prompt tokens per answer.
+
+    ``quizzes``: what each lesson scored in its own quiz, of questions that it wrote and did not train on.
+    """
 
     marks: list[list[tuple[bool, bool]]] = field(default_factory=list)
     fresh: list[list[tuple[bool, bool]]] = field(default_factory=list)  # the same, asked right after each lesson
+    quizzes: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
 
@@ -82,6 +87,7 @@ class Tally:
             "known": _share([right for lesson in self.marks for answerable, right in lesson if answerable]),
             "unknown_kept": _share([right for lesson in self.marks for answerable, right in lesson if not answerable]),
             "earlier_kept": _share(kept) if sequential else None,
+            "own_quiz": round(mean(self.quizzes), 4) if self.quizzes else None,
             "seconds_median": round(median(seconds), 2) if seconds else 0.0,
             "seconds_p95": round(seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))], 2) if seconds else 0.0,
             "answer_tokens_in_median": median(self.tokens) if self.tokens else 0,
@@ -174,31 +180,37 @@ class Bench:
         for number, fact in enumerate(track(facts, arm, console=console, disable=not sys.stderr.isatty())):
             user = f"{arm}-{0 if sequential else number}"
             started = time.monotonic()
-            version = self._teach(arm, user, number, fact, version if sequential else None)
+            version = self._teach(arm, user, number, fact, version if sequential else None, tally)
             tally.seconds.append(time.monotonic() - started)
             (tally.fresh if sequential else tally.marks).append(self._ask(fact, arm, version, tally))
         if sequential:
             tally.marks = [self._ask(fact, arm, version, tally) for fact in facts]
         return tally
 
-    def _teach(self, arm: str, user: str, number: int, fact: Fact, version: str | None) -> str | None:
+    def _teach(self, arm: str, user: str, number: int, fact: Fact, version: str | None, tally: Tally) -> str | None:
         """The adapter that answers after the lesson; None is the base model."""
         if arm == "ours":
-            return self._learn(user, number, fact)
+            return self._learn(user, number, fact, tally)
         if arm == "sft":
             return self._fine_tune(user, number, fact, version)
         return None
 
-    def _learn(self, user: str, number: int, fact: Fact) -> str | None:
+    def _learn(self, user: str, number: int, fact: Fact, tally: Tally) -> str | None:
         person = self.repositories.users.identify("eval", user, user)
-        lesson, _ = self.repositories.lessons.create(
-            person.id, "instruction", fact.lesson, dedupe_key=str(number), platform="eval", channel=user, conversation_id=None
-        )
+        lesson = self.written(person.id, str(number), fact)
         state = self.runner.run(lesson.id)
+        row = self.repositories.lessons.get(lesson.id) or lesson
         if state != "live":
-            log.info("a lesson did not go live, state=%s text=%r", state, fact.lesson)
+            log.info("a lesson did not go live, state=%s reason=%s text=%r", state, row.reason, fact.lesson[:80])
+        tally.quizzes.append(row.metrics.after if row.metrics else 0.0)
         live = self.repositories.adapters.live(person.id)
         return live.name if live else None
+
+    def written(self, user_id: int, key: str, fact: Fact) -> LessonRecord:
+        """The queued lesson that teaches it."""
+        return self.repositories.lessons.create(
+            user_id, "instruction", fact.lesson, dedupe_key=key, platform="eval", channel="eval", conversation_id=None
+        )[0]
 
     def _fine_tune(self, user: str, number: int, fact: Fact, parent: str | None) -> str | None:
         """The pairs that the lesson pipeline would write, and nothing else of it."""
@@ -254,9 +266,13 @@ def _share(marks: Sequence[bool]) -> float:
     return round(sum(marks) / len(marks), 4) if marks else 1.0
 
 
+def _share_shown(share: float | None) -> str:
+    return "–" if share is None else f"{share:.2f}"
+
+
 def _show(report: dict[str, Any]) -> None:
     columns: dict[str, Callable[[Any], str]] = {
-        "known": "{:.2f}".format, "unknown_kept": "{:.2f}".format, "earlier_kept": lambda v: "–" if v is None else f"{v:.2f}",
+        "known": "{:.2f}".format, "unknown_kept": "{:.2f}".format, "earlier_kept": _share_shown, "own_quiz": _share_shown,
         "seconds_median": "{:.1f}".format, "seconds_p95": "{:.1f}".format, "answer_tokens_in_median": "{:.0f}".format,
     }  # fmt: skip
     table = Table(title=f"{report['base_model']}: {report['lessons']} lessons, {report['questions']} questions, {report['mode']}")

@@ -39,7 +39,7 @@ def test_passages_are_measured_with_the_same_keys_as_lessons(settings: Settings,
     assert main(settings, options(tmp_path, ROW, ROW, ROW, limit=2, json=figures)) == 0
     report = json.loads(figures.read_text())
     assert (report["mode"], report["lessons"], report["questions"], list(report["arms"])) == ("each", 2, 2, ["context", "base"])
-    keys = {"known", "unknown_kept", "earlier_kept", "seconds_median", "seconds_p95", "answer_tokens_in_median"}
+    keys = {"known", "unknown_kept", "earlier_kept", "own_quiz", "seconds_median", "seconds_p95", "answer_tokens_in_median"}
     assert set(report["arms"]["context"]) == keys
     assert report["arms"]["context"]["answer_tokens_in_median"] > report["arms"]["base"]["answer_tokens_in_median"]
     assert "context" in capsys.readouterr().out
@@ -52,6 +52,7 @@ def test_a_passage_is_taught_as_a_file_by_a_fresh_user(settings: Settings, tmp_p
     tally: Tally = bench.measure("ours", [document], sequential=False)
     assert len(tally.marks[0]) == 1 and tally.seconds[0] > 0
     (lesson,) = bench.repositories.lessons.of_user(1)
+    assert lesson.metrics is not None and tally.quizzes == [lesson.metrics.after]
     assert (lesson.kind, lesson.state, lesson.sources[0].words) == ("document", "live", len(TEXT.split()))
 
 
