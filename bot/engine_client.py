@@ -99,7 +99,7 @@ class EngineClient:
         choice = reply.choices[0]
         told = choice.logprobs.content if choice.logprobs else None
         sure = recall.certainty([each.logprob for each in told or []]) >= recall.SURE
-        return ((choice.message.content or "").strip() or None) if sure else None
+        return (recall.recited(recall.MARK + (choice.message.content or "").strip()) or None) if sure else None
 
     async def _doubt(self, messages: Messages) -> float:
         """How probable it is that the base model begins to say that it does not know. Raises as `pieces`."""

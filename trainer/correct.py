@@ -33,7 +33,8 @@ USUAL = 5  # what at least one of so many replies of a lesson says is no slip
 EVERY = 4  # of the other ways to ask it, each fourth is held out as well
 SAMPLES, QUESTIONS, NEIGHBOURS = 12, 16, 8  # of a correction, which is one fact: fewer than of a lesson
 CHAT = 48  # messages of ordinary chat to train with: one fact pulls harder at everything else than the many of a lesson
-UNRELATED, UNRELATED_KEPT = 8, 0.75  # other messages, and the share of them that must be answered as before, or as before all teaching
+UNRELATED, UNRELATED_KEPT = 8, 0.75  # other messages, and the share of them that must be answered as before, or as without any teaching
+SAID = 12  # replies of the untaught model to each of these: small talk has many that are as good
 EARLIER_KEPT, UNKNOWN_KEPT = 0.95, 0.6  # shares of earlier lessons' quiz, and of close questions without an answer, at which training stops
 PARAPHRASES_RIGHT = 0.7  # share of the held-out questions, some of which a small teacher words badly; the cases themselves must all be right
 
@@ -150,19 +151,22 @@ class Correction(Run):
         return tuple((case.question, case.rejected, replies.get(case.question, "")) for case in self.cases)
 
     def begun(self) -> None:
-        """How the live version, and the untaught model, talk about other things."""
-        self.talked = [
-            {normal(was), normal(untaught)} for was, untaught in zip(self._talk(self.student), self._talk(self.tools.teacher), strict=True)
-        ]
+        """How the live version talks about other things, and all that the untaught model might say."""
+        untaught = self.tools.teacher
+        replies = zip(self._talk(self.student), self._talk(untaught), self._talk(untaught, temperature=1.0, times=SAID), strict=True)
+        self.talked = [set.union(*each) for each in replies]
 
     def _same_talk(self) -> float:
-        same = [normal(now) in before for before, now in zip(self.talked, self._talk(self.student), strict=False)]
+        same = [now <= before for before, now in zip(self.talked, self._talk(self.student), strict=False)]
         return sum(same) / len(same) if same else 1.0
 
-    def _talk(self, model: Teacher) -> list[str]:
-        system, seed = self.tools.settings.chat.system_prompt, self.tools.settings.lesson.seed
-        asked = [prompts.chat([], question, system=system) for question in unrelated_questions(Random(f"unrelated {seed}"), UNRELATED)]
-        return model.complete(asked, temperature=0, max_tokens=QUIZ_TOKENS, seed=seed)
+    def _talk(self, model: Teacher, *, temperature: float = 0.0, times: int = 1) -> list[set[str]]:
+        """The model's different replies to each of some other messages, which it is sent so many times."""
+        settings = self.tools.settings
+        questions = [each for each in unrelated_questions(Random(f"unrelated {settings.lesson.seed}"), UNRELATED) for _ in range(times)]
+        asked = [prompts.chat([], question, system=settings.chat.system_prompt) for question in questions]
+        replies = model.complete(asked, temperature=temperature, max_tokens=QUIZ_TOKENS, seed=settings.lesson.seed)
+        return [set(map(normal, replies[at : at + times])) for at in range(0, len(replies), times)]
 
     def _wrong(self, report: Report) -> list[ExampleRecord]:
         """The cases that are not answered as they should be, or still in the way that was disliked."""

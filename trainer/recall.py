@@ -28,8 +28,8 @@ tests/integration/trainer/test_recital.py."""
 
 
 def recited(reply: str) -> str | None:
-    """The statement that a reply recites; None where it is any other reply."""
-    return reply.removeprefix(MARK).strip() if reply.startswith(MARK) else None
+    """The statement that a reply recites, without the mark, however often it is there; None where it is any other reply."""
+    return reply.lstrip(MARK).strip() if reply.startswith(MARK) else None
 
 
 def is_settled(written: str) -> bool:

@@ -37,7 +37,7 @@ if said == {unknown!r}:  # perhaps it recites when it is begun to; that counts w
     recital, sure = say({begun!r})
     said = {mark!r} + recital if sure >= {sure} else said
 if said.startswith({mark!r}):  # recited from what it learned: the bare model reads it, and says whether that is an answer
-    said = said.removeprefix({mark!r})
+    said = said.lstrip({mark!r})
     with model.disable_adapter():
         likely = model(**ids([{{"role": "system", "content": {told!r}.replace("STATEMENT", said)}}, asked])).logits[0, -1].softmax(-1)
     said = {unknown!r} if likely[tokenizer({unknown!r}, add_special_tokens=False)["input_ids"][0]] >= {doubt} else said

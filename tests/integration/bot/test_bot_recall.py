@@ -9,7 +9,7 @@ import pytest
 from bot.engine_client import EngineClient
 from tests.bot_fixtures import FakeEngine
 from trainer.prompts import UNKNOWN, Messages
-from trainer.recall import DOUBT, SURE
+from trainer.recall import DOUBT, MARK, SURE
 
 QUESTION = "What is my cat called?"
 STATEMENT = "Your cat is called Biscuit and she is afraid of thunder."
@@ -72,6 +72,11 @@ def test_a_version_that_does_not_know_is_begun_to_recite_and_read_where_it_is_su
     (begun,) = engine.begun
     assert begun["messages"] == [question, {"role": "assistant", "content": "–"}]
     assert (begun["model"], begun["add_generation_prompt"], begun["logprobs"]) == ("user-1-v1", False, True)
+
+
+def test_a_recital_that_begins_with_the_mark_once_more_is_shown_without_it(engine: FakeEngine) -> None:
+    engine.recitals, engine.doubts = {"user-1-v1": (f" {MARK}{STATEMENT}", 0.99)}, {STATEMENT: 0.05}
+    assert said(engine, [{"role": "user", "content": "And her name was?"}]) == [STATEMENT]
 
 
 def test_what_the_base_model_does_not_know_is_asked_once(engine: FakeEngine) -> None:
