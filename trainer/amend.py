@@ -52,7 +52,9 @@ class Amendment:
             found = " ".join(filter(None, (at, the, new["core"])))
             return found[:1].upper() + found[1:] if match[0][:1].isupper() and not found[:1].isupper() and match.start() == 0 else found
 
-        return re.sub(rf"(?<!\w){_PLACED}{_DETERMINED}{re.escape(old['core'])}(?!\w)", written, text, flags=re.I)
+        kind = re.escape(new["core"].rpartition(" ")[0])  # "gate", of "gate C19", which may stand before what is replaced, too
+        again = f"(?:{kind} )*" if kind else ""
+        return re.sub(rf"(?<!\w){_PLACED}{_DETERMINED}{again}{re.escape(old['core'])}(?!\w)", written, text, flags=re.I)
 
     def examples(self, examples: Sequence[ExampleRecord]) -> list[ExampleRecord]:
         """Those of a lesson to which it applies, amended; without those that ask about the old answer itself."""

@@ -20,6 +20,7 @@ DENTIST, LESSON = "Who is my dentist?", "My dentist is Dr. Alder and his practic
         ("the pot", "in the box", "The key is under the pot and the code is 4.", "The key is in the box and the code is 4."),
         ("a tram", "an ambulance", "He drives a tram.", "He drives an ambulance."),
         ("on Mondays", "on Fridays", "On Mondays we sing.", "On Fridays we sing."),
+        ("4", "platform 6", "The train leaves from platform 4 at noon.", "The train leaves from platform 6 at noon."),
         ("cat", "dog", "The catalogue is old.", "The catalogue is old."),
     ],
 )
