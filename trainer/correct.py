@@ -34,7 +34,7 @@ EVERY = 4  # of the other ways to ask it, each fourth is held out as well
 SAMPLES, QUESTIONS, NEIGHBOURS = 12, 16, 8  # of a correction, which is one fact: fewer than of a lesson
 CHAT = 48  # messages of ordinary chat to train with: one fact pulls harder at everything else than the many of a lesson
 UNRELATED, UNRELATED_KEPT = 8, 0.75  # other messages, and the share of them that must be answered as before, or as without any teaching
-SAID = 12  # replies of the untaught model to each of these: small talk has many that are as good
+UNTAUGHT_REPLIES = 12  # replies of the untaught model to each of these: small talk has many that are as good
 EARLIER_KEPT, UNKNOWN_KEPT = 0.95, 0.6  # shares of earlier lessons' quiz, and of close questions without an answer, at which training stops
 PARAPHRASES_RIGHT = 0.7  # share of the held-out questions, some of which a small teacher words badly; the cases themselves must all be right
 
@@ -153,7 +153,7 @@ class Correction(Run):
     def begun(self) -> None:
         """How the live version talks about other things, and all that the untaught model might say."""
         untaught = self.tools.teacher
-        replies = zip(self._talk(self.student), self._talk(untaught), self._talk(untaught, temperature=1.0, times=SAID), strict=True)
+        replies = zip(self._talk(self.student), self._talk(untaught), self._talk(untaught, temperature=1.0, times=UNTAUGHT_REPLIES), strict=True)
         self.talked = [set.union(*each) for each in replies]
 
     def _same_talk(self) -> float:

@@ -65,7 +65,7 @@ def test_what_was_taught_is_known_in_a_new_conversation_after_a_restart_and_to_n
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
-    """A configuration whose lessons take a third of the time: for tests that look at when they end."""
+    """A configuration whose lessons take a third of the time, where it matters only that they are taken and end."""
     config = tmp_path / "short.yaml"
     config.write_text("lesson: {samples: 16, questions: 12}")
     return config

@@ -127,7 +127,7 @@ class Town:
         """SIGSTOP, while we hold SQLite's lock: if it held that, nobody else could write until it went on."""
         pid = self.pids[name]
         with self.database.session() as session:
-            session.connection()  # begins
+            session.connection()  # takes the lock
             self._signal(pid, signal.SIGSTOP)
             eventually(lambda: "State:\tT" in Path(f"/proc/{pid}/status").read_text(), f"the standing still of {name}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from trainer.examine import Report
 from trainer.lesson import LessonRunner
 from trainer.model import BaseModel, load_base
 from trainer.moderation.protocol import RecordingModerator
-from trainer.prompts import UNKNOWN
+from trainer.prompts import UNKNOWN, Messages
 from trainer.rebuild import RebuildRunner
 from trainer.rehearsal import liked_samples
 from trainer.statements import statement
@@ -308,3 +308,21 @@ def test_a_correction_that_changes_what_is_said_about_other_things_is_not_publis
     lesson = home.learn(home.corrected())
     assert (lesson.state, home.live) == ("failed", None)
     assert "quite other things" in (lesson.reason or "")
+
+
+class Chatty(RecordingTeacher):
+    """An untaught model with one likeliest reply, and another one that it gives when it may choose."""
+
+    def complete(self, conversations: Sequence[Messages], *, temperature: float, max_tokens: int, seed: int) -> list[str]:
+        return ["I'm glad to hear that!" if temperature else "Thank you!" for _ in conversations]
+
+
+@pytest.mark.parametrize(
+    ("now", "same"), [("As you like.", 1.0), ("Thank you!", 1.0), ("I'm glad to hear that!", 1.0), ("Your cat is called Biscuit.", 0.0)]
+)
+def test_other_things_are_as_they_were_in_the_words_of_before_and_in_those_of_the_untaught_model(home: Home, now: str, same: float) -> None:
+    run = Correction(replace(home.tools, teacher=Chatty(lambda _: "")), home.corrected(), {})
+    run.student = RecordingTeacher(lambda _: "As you like.")
+    run.begun()
+    run.student = RecordingTeacher(lambda _: now)
+    assert run._same_talk() == same
